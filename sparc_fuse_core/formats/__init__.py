@@ -1,0 +1,123 @@
+"""The registry: every module in this folder with a ``FORMAT`` is a format; nobody edits a list."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sparc_fuse_core.errors import FormatError, FuseError, MissingDependency, NotSupported, Truncated
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from sparc_fuse_core.model import Format
+    from sparc_fuse_core.source import Source
+
+__all__ = ["detect", "open_tree", "registry"]
+
+_HEAD = 4096
+
+
+@cache
+def registry() -> dict[str, Format]:
+    """All formats by name: ours, then those of installed packages (group ``sparc_fuse_core.formats``)."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, Format] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if not module.name.startswith("_"):
+            found[module.name] = importlib.import_module(f"{__name__}.{module.name}").FORMAT
+    for entry in entry_points(group="sparc_fuse_core.formats"):
+        try:
+            outside: Format = entry.load()
+            found.setdefault(outside.name, outside)
+        except Exception as error:  # an outside package must never break the built-in readers
+            warnings.warn(f"format plug-in {entry.name!r} could not be loaded: {error}", stacklevel=2)
+    return found
+
+
+def _suffix_length(format_: Format, name: str) -> int:
+    lowered = name.lower()
+    return max((len(s) for s in format_.suffixes if lowered.endswith(s)), default=0)
+
+
+def _content(format_: Format, head: bytes) -> int:
+    """2: the bytes prove it; 1: they look like it; 0: nothing to say; -1: they are something else."""
+    proven = any(head[at : at + len(mark)] == mark for at, mark in format_.magic)
+    if format_.sniff is not None:
+        return (2 if proven else 1) if format_.sniff(head) else -1
+    if format_.magic:
+        return 2 if proven else -1
+    return 0
+
+
+def ranked(name: str, head: bytes) -> list[Format]:
+    """Formats that may read a file of this name that starts with these bytes, best first."""
+    rows = []
+    for format_ in registry().values():
+        proof, suffix = _content(format_, head), _suffix_length(format_, name)
+        if proof == 2 or (proof >= 0 and suffix):
+            rows.append((proof == 2, suffix, proof, format_.name, format_))
+    rows.sort(key=lambda row: row[:4], reverse=True)
+    return [row[4] for row in rows]
+
+
+def detect(source: Source) -> Format:
+    """The format of a file, by content first and name second; `NotSupported` when none fits."""
+    if source.size == 0:
+        raise Truncated(
+            f"{source.name}: is empty", hint="Fetch the file again; its upload may have failed.", source=source.url
+        )
+    head = source.head(_HEAD)
+    fitting = ranked(source.name, head)
+    if fitting:
+        return fitting[0]
+    by_name = [f for f in registry().values() if _suffix_length(f, source.name)]
+    if by_name:
+        raise NotSupported(
+            f"{source.name}: is named like {by_name[0].title}, but its first bytes are {head[:12]!r}; "
+            "it is another format or it is damaged",
+            hint="Check what program wrote it; rename it if the ending is wrong.",
+            source=source.url,
+        )
+    raise NotSupported(
+        f"{source.name}: no reader knows this format (first bytes {head[:12]!r})",
+        hint="`sparc-fuse formats` lists what can be read.",
+        source=source.url,
+    )
+
+
+def open_tree(source: Source, format_: Format | None = None, **options: Any) -> xr.DataTree:
+    """The file as an undecoded lazy tree; every failure is a FuseError."""
+    from sparc_fuse_core.model import check
+
+    chosen = format_ or detect(source)
+    accepted = {key: value for key, value in options.items() if key in chosen.options}
+    try:
+        tree = chosen.open(source, **accepted)
+        check(tree, source.name)
+    except FuseError as error:
+        error.source = error.source or source.url
+        raise
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except ImportError as error:
+        raise MissingDependency(
+            f"{source.name}: reading {chosen.title} needs {', '.join(chosen.requires)}, which cannot be imported",
+            hint=f"pip install {' '.join(chosen.requires)}",
+            source=source.url,
+        ) from error
+    except Exception as error:
+        raise FormatError(
+            f"{source.name}: {chosen.title} was expected, its structure cannot be followed "
+            f"({type(error).__name__}: {error}); it is damaged or an unknown variant",
+            hint="Fetch the file again; if it opens elsewhere, please report it.",
+            source=source.url,
+        ) from error
+    tree.attrs.setdefault("fuse_format", chosen.name)
+    tree.attrs.setdefault("fuse_title", chosen.title)
+    tree.set_close(source.close)
+    return tree
