@@ -249,9 +249,9 @@ class _RemoteSource(Source):
         return data
 
     def path(self) -> Path:
-        from sparc_fuse_core.download import cache_folder
+        from sparc_fuse_core.download import cache_dir
 
-        place = cache_folder() / "remote" / hashlib.sha256(self.url.encode()).hexdigest()[:24] / self.name
+        place = cache_dir() / "remote" / hashlib.sha256(self.url.encode()).hexdigest()[:24] / self.name
         if not place.is_file() or place.stat().st_size != self.size:
             place.parent.mkdir(parents=True, exist_ok=True)
             part = place.with_name(place.name + f".{os.getpid()}.part")
@@ -279,7 +279,10 @@ class _HttpSource(_RemoteSource):
     def _get(self, span: str) -> Any:
         try:
             answer = self._session().get(
-                self.url, headers={"Range": span, "Accept-Encoding": "identity"}, timeout=(10, 60), stream=True
+                self.url,
+                headers={"Range": span, "Accept-Encoding": "identity"},
+                timeout=(10, 60),
+                stream=True,
             )
         except self._requests.RequestException as error:
             raise Unreachable(
@@ -343,7 +346,9 @@ class _S3Source(_RemoteSource):
             raise NotFound(f"{url}: not there", hint="Check bucket and key.", source=url) from error
         except (BaseError, OSError) as error:
             raise Unreachable(
-                f"{url}: the bucket did not answer", hint="Check the bucket, region and credentials.", source=url
+                f"{url}: the bucket did not answer",
+                hint="Check the bucket, region and credentials.",
+                source=url,
             ) from error
         super().__init__(url, PurePosixPath(self._key).name, size)
 
@@ -369,7 +374,9 @@ def _s3_store(bucket: str) -> Any:
     from obstore.store import S3Store
 
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    options: dict[str, Any] = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1")}
+    options: dict[str, Any] = {
+        "region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+    }
     if endpoint:
         options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
     if not (os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE")):

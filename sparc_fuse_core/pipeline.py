@@ -1,0 +1,351 @@
+"""Convert one recording: open, check, write, finish. Every face of the product calls `convert_one`."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparc_fuse_core.errors import Busy, DiskFull, Exists, FuseError, WriteError
+from sparc_fuse_core.provenance import describe, product_version
+from sparc_fuse_core.source import Source
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["FILE_FORMATS", "Options", "convert_one", "exclusive", "output_name"]
+
+FILE_FORMATS = ("zarr", "zarr.zip", "npz", "mat")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to convert; equal options and source give equal bytes."""
+
+    file_format: str = "zarr"
+    zarr_format: int = 3
+    overwrite: bool = False
+    resume: bool = True
+    reader: Mapping[str, Any] = field(default_factory=dict)
+    dataset: Mapping[str, Any] | None = None
+    recipe: str | None = None
+    workers: int | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.file_format not in FILE_FORMATS:
+            raise FuseError(
+                f"{self.file_format!r} is no output format", hint=f"Choose one of {', '.join(FILE_FORMATS)}."
+            )
+        if self.zarr_format not in (2, 3):
+            raise FuseError(f"Zarr format {self.zarr_format} does not exist", hint="Choose 2 or 3.")
+
+
+def output_name(stem: str, kind: str, file_format: str) -> str:
+    """File name of an output: ``<stem>_std.<ext>``, or ``<stem>.ome.zarr`` for images as Zarr."""
+    if kind == "image" and file_format.startswith("zarr"):
+        return f"{stem}.ome.{file_format}"
+    return f"{stem}_std.{file_format}"
+
+
+def convert_one(
+    source: Source,
+    folder: Path,
+    stem: str,
+    options: Options | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> dict[str, Any]:
+    """Convert one recording into ``folder``.
+
+    Returns
+    -------
+    dict
+        ``std_path``, ``format``, ``kind``, ``bytes_in``, ``bytes_out``, ``sha256``, ``warnings``, and
+        ``skipped`` when the output was there already.
+
+    Raises
+    ------
+    FuseError
+        Whatever went wrong; nothing is left that looks finished.
+    """
+    from sparc_fuse_core.formats import open_tree
+
+    options = options or Options()
+    tree = open_tree(source, **options.reader)
+    kind, name = str(tree.attrs["fuse_kind"]), str(tree.attrs["fuse_format"])
+    target = folder / output_name(stem, kind, options.file_format)
+    facts: dict[str, Any] = {"std_path": str(target), "format": name, "kind": kind, "bytes_in": source.size}
+    with _disk_errors(target), exclusive(target):
+        if target.exists() and not options.overwrite:
+            _same_source(target, source)
+            return facts | {"skipped": True, "bytes_out": size_of(target), "warnings": [], "sha256": None}
+        digest = _Digest(source, options.sha256)
+        work = target.with_name(target.name + ".partial")
+        try:
+            writer = _WRITERS[options.file_format]
+            writer(tree, source, target, work, options, digest, progress, cancel)
+        finally:
+            digest.stop()
+            tree.close()
+    warnings = list(tree.attrs.get("fuse_warnings") or [])
+    return facts | {
+        "bytes_out": size_of(target),
+        "sha256": digest.value,
+        "warnings": warnings,
+        "skipped": False,
+    }
+
+
+def _same_source(target: Path, source: Source) -> None:
+    """An output that is there counts as done only when it was made from a source of this very name and size."""
+    from sparc_fuse_core.report import recorded_sources
+
+    known = recorded_sources(target)
+    if known is not None and not any(
+        s.get("name") == source.name and s.get("size") == source.size for s in known
+    ):
+        raise Exists(
+            f"{target}: is there already, made from another source",
+            hint="Choose another output folder, or convert again with overwriting.",
+        )
+
+
+def _write_zarr(
+    tree: xr.DataTree,
+    source: Source,
+    target: Path,
+    work: Path,
+    options: Options,
+    digest: _Digest,
+    progress: Callable[[int, int], None] | None,
+    cancel: threading.Event | None,
+) -> None:
+    _fill_zarr(tree, source, work, options, digest, progress, cancel)
+    swap(work, target)
+
+
+def _write_zip(
+    tree: xr.DataTree,
+    source: Source,
+    target: Path,
+    work: Path,
+    options: Options,
+    digest: _Digest,
+    progress: Callable[[int, int], None] | None,
+    cancel: threading.Event | None,
+) -> None:
+    from sparc_fuse_core.writers.pack import pack
+
+    _fill_zarr(tree, source, work, options, digest, progress, cancel)
+    packed = target.with_name(target.name + ".part")
+    pack(work, packed)
+    swap(packed, target)
+    shutil.rmtree(work)
+
+
+def _write_flat(
+    tree: xr.DataTree,
+    source: Source,
+    target: Path,
+    work: Path,
+    options: Options,
+    digest: _Digest,
+    progress: Callable[[int, int], None] | None,
+    cancel: threading.Event | None,
+) -> None:
+    from sparc_fuse_core.writers import mat, npz
+
+    attrs = describe(
+        tree,
+        source,
+        sha256=digest.result(),
+        options=_recorded(options),
+        dataset=options.dataset,
+        recipe=options.recipe,
+    )
+    writer = npz.write_npz if options.file_format == "npz" else mat.write_mat
+    try:
+        writer(tree, work, attrs, progress=progress, cancel=cancel)
+        swap(work, target)
+    finally:
+        work.unlink(missing_ok=True)
+
+
+_WRITERS = {"zarr": _write_zarr, "zarr.zip": _write_zip, "npz": _write_flat, "mat": _write_flat}
+
+
+def _fill_zarr(
+    tree: xr.DataTree,
+    source: Source,
+    work: Path,
+    options: Options,
+    digest: _Digest,
+    progress: Callable[[int, int], None] | None,
+    cancel: threading.Event | None,
+) -> None:
+    from sparc_fuse_core.writers.journal import Journal
+    from sparc_fuse_core.writers.plan import make_plan
+    from sparc_fuse_core.writers.zarr import Watch, write_store
+
+    plan = make_plan(tree, options.zarr_format)
+    if not options.resume and work.exists():
+        shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+    journal = Journal(work, _identity(source, tree, plan, options))
+
+    def finish(held: Any, _: Any) -> None:
+        attrs = describe(
+            tree,
+            source,
+            sha256=digest.result(),
+            options=_recorded(options),
+            dataset=options.dataset,
+            recipe=options.recipe,
+            converted_at=journal.started,
+        )
+        held.groups[""] = held.groups[""] | attrs
+
+    try:
+        watch = Watch(plan.nbytes, progress, cancel)
+        write_store(
+            plan,
+            work,
+            journal,
+            zarr_format=options.zarr_format,
+            watch=watch,
+            workers=options.workers,
+            finish=finish,
+        )
+        journal.finish()
+    finally:
+        journal.close()
+    for left in work.rglob("*.part"):
+        left.unlink()
+
+
+def _identity(source: Source, tree: xr.DataTree, plan: Any, options: Options) -> dict[str, Any]:
+    """What makes a half-written store one that may be continued: same bytes in, same bytes out."""
+    import hashlib
+
+    ends = hashlib.sha256(
+        source.head(1 << 16) + source.read(max(0, source.size - (1 << 16)), min(1 << 16, source.size))
+    )
+    modified = os.stat(source.url).st_mtime_ns if "://" not in source.url else None
+    layouts = [[a.path, str(a.dtype), a.layout.shape, a.layout.chunks, a.layout.shards] for a in plan.arrays]
+    return {
+        "product": product_version(),
+        "source": [source.name, source.size, modified, ends.hexdigest()],
+        "format": tree.attrs.get("fuse_format"),
+        "zarr_format": options.zarr_format,
+        "options": _recorded(options),
+        "layout": hashlib.sha256(repr(layouts).encode()).hexdigest(),
+    }
+
+
+def _recorded(options: Options) -> dict[str, Any]:
+    return {"file_format": options.file_format, "zarr_format": options.zarr_format, **options.reader}
+
+
+class _Digest:
+    """SHA-256 of the source, computed on a thread beside the conversion."""
+
+    def __init__(self, source: Source, known: str | None) -> None:
+        self.value = known
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        remote = "://" in source.url
+        if known is None and not remote:  # a remote file would be fetched twice only to be hashed
+            self._thread = threading.Thread(target=self._run, args=(source,), name="fuse-sha256", daemon=True)
+            self._thread.start()
+
+    def _run(self, source: Source) -> None:
+        try:
+            self.value = source.sha256(progress=lambda _: self._check())
+        except (FuseError, OSError) as error:
+            self._error = error
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise InterruptedError
+
+    def result(self) -> str | None:
+        """Wait for the digest; None for a remote source whose catalogue gives none."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self.value
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+
+def swap(made: Path, target: Path) -> None:
+    """Put ``made`` in place of ``target`` in one step; what was there goes away only after that."""
+    old = None
+    if target.exists():
+        old = target.with_name(f".{target.name}.old-{os.getpid()}")
+        os.rename(target, old)
+    os.rename(made, target)
+    if old is not None:
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+
+@contextlib.contextmanager
+def exclusive(target: Path) -> Iterator[None]:
+    """Hold the right to write ``target``; raises `Busy` when another process has it."""
+    from filelock import FileLock, Timeout
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    place = target.with_name(f".{target.name}.lock")
+    lock = FileLock(place, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Busy(
+            f"{target}: another process is writing it",
+            hint="Wait for it to finish, or choose another output folder.",
+        ) from error
+    try:
+        yield
+    finally:
+        # Removed while still held: whoever waits on the old file finds it gone and makes a new one.
+        with contextlib.suppress(OSError):
+            place.unlink()
+        lock.release()
+
+
+@contextlib.contextmanager
+def _disk_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except FuseError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                f"{target}: the disk is full",
+                hint="Free some space and start again: it goes on where it stopped.",
+            ) from error
+        raise WriteError(
+            f"{target}: cannot be written ({error.strerror or error})",
+            hint="Check the folder and your rights to it.",
+        ) from error
+
+
+def size_of(target: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    if target.is_file():
+        return target.stat().st_size
+    return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())

@@ -1,0 +1,102 @@
+"""Metadata and small arrays of a store, made in memory and put on disk as whole files when all data are there."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparc_fuse_core.writers.plan import ArraySpec, Plan
+from sparc_fuse_core.writers.shard import BLOCK_SIZE, LEVEL, encoder
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+__all__ = ["build_structure", "write_keys"]
+
+
+def build_structure(plan: Plan, zarr_format: int, *, consolidate: bool = True) -> dict[str, bytes]:
+    """All metadata and small arrays of the store as ``{key: bytes}``.
+
+    With ``consolidate`` the root carries the metadata of all nodes: without it a plain ``xr.open_zarr`` warns.
+    """
+    import zarr
+    from zarr.storage import MemoryStore
+
+    held: dict[str, Any] = {}
+    store = MemoryStore(held)
+    with warnings.catch_warnings():
+        # Consolidated metadata and variable-length strings are not yet in the v3 text; all readers have them.
+        warnings.simplefilter("ignore")
+        for path in sorted(plan.groups):
+            zarr.open_group(
+                store, path=path or None, mode="a", zarr_format=_literal(zarr_format)
+            ).attrs.update(plan.groups[path])
+        for spec in plan.arrays:
+            _create(store, spec, zarr_format)
+        if consolidate:
+            zarr.consolidate_metadata(store, zarr_format=_literal(zarr_format))
+    return {key: held[key].to_bytes() for key in sorted(held)}
+
+
+def _literal(zarr_format: int) -> Any:
+    return 2 if zarr_format == 2 else 3
+
+
+def _create(store: Store, spec: ArraySpec, zarr_format: int) -> None:
+    import zarr
+    from zarr.codecs import BloscCodec, TransposeCodec
+
+    layout = spec.layout
+    text = spec.values is not None and spec.values.dtype.kind in "OT"
+    options: dict[str, Any] = {
+        "shape": layout.shape,
+        "dtype": str if text else spec.dtype.newbyteorder("<"),
+        "chunks": layout.chunks,
+        "zarr_format": _literal(zarr_format),
+        "overwrite": True,
+    }
+    attrs = dict(spec.attrs)
+    if zarr_format == 2:
+        attrs["_ARRAY_DIMENSIONS"] = list(spec.dims)
+        # null: xarray takes the fill value of a v2 array as the missing value, and every 0 would read as NaN
+        options |= {"fill_value": "" if text else None, "order": "F" if layout.transposed else "C"}
+        options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
+        if not text:
+            options["compressors"] = encoder()
+    else:
+        options |= {"dimension_names": spec.dims}
+        if not text:
+            options |= {
+                "fill_value": np.zeros((), spec.dtype)[()],
+                "compressors": BloscCodec(
+                    cname="zstd",
+                    clevel=LEVEL,
+                    shuffle="bitshuffle",
+                    blocksize=BLOCK_SIZE,
+                    typesize=spec.dtype.itemsize,
+                ),
+            }
+            if layout.shards != layout.chunks:
+                options["shards"] = layout.shards
+            if layout.transposed:
+                options["filters"] = [TransposeCodec(order=tuple(reversed(range(len(layout.shape)))))]
+    array = zarr.create_array(store, name=spec.path, attributes=attrs, **options)
+    if spec.values is not None and spec.values.size:
+        array[...] = spec.values
+
+
+def write_keys(root: Path, keys: dict[str, bytes], only: Iterable[str] | None = None) -> None:
+    """Put the files of the structure on disk, each whole or not at all."""
+    for key, data in keys.items():
+        if only is not None and key not in only:
+            continue
+        path = root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(data)
+        os.replace(part, path)
