@@ -70,6 +70,8 @@ def recordings(files: Iterable[File]) -> list[Recording]:
 
 
 def _in_folder(files: list[File], makers: Sequence[Any]) -> list[Recording]:
+    from sparc_fuse_core.formats import stem_of
+
     names = {PurePosixPath(f.path).name: f for f in files}
     groups: list[tuple[str, tuple[File, ...]]] = []
     taken: set[str] = set()
@@ -83,11 +85,12 @@ def _in_folder(files: list[File], makers: Sequence[Any]) -> list[Recording]:
                 break
         taken.update(group)
         groups.append((names[group[0]].path, tuple(names[n] for n in group)))
-    shared = Counter(PurePosixPath(path).stem.casefold() for path, _ in groups)
+    shared = Counter(stem_of(PurePosixPath(path).name).casefold() for path, _ in groups)
     rows = []
     for path, members in groups:
-        pure = PurePosixPath(path)
-        rows.append(Recording(path, members, pure.name if shared[pure.stem.casefold()] > 1 else pure.stem))
+        name = PurePosixPath(path).name
+        stem = stem_of(name)
+        rows.append(Recording(path, members, name if shared[stem.casefold()] > 1 else stem))
     return rows
 
 
@@ -282,12 +285,15 @@ def convert_file(
     cancel: threading.Event | None = None,
 ) -> dict[str, Any]:
     """Convert one file by path or address; a record as `convert_dataset` gives."""
+    from sparc_fuse_core.formats import stem_of
+
     listener = listener or Listener()
     record, started = new_record(str(place)), time.monotonic()
     try:
         with open_source(place) as source:
-            stems = [PurePosixPath(name).stem.casefold() for name in source.siblings()]
-            stem = source.name if stems.count(source.stem.casefold()) > 1 else source.stem
+            stem = stem_of(source.name)
+            alike = sum(stem_of(name).casefold() == stem.casefold() for name in source.siblings())
+            stem = source.name if alike > 1 else stem
             facts = convert_one(
                 source,
                 output_dir,

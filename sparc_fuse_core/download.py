@@ -1,7 +1,8 @@
 """Fetch one remote file: resumable, verified, and never half there under its final name.
 
-`<dest>.part` grows beside the destination and `<dest>.part.json` says what it is a part of; a rename ends the work.
-A break costs only the bytes that are missing, unless the server cannot prove that the file is still the same.
+`<dest>.part` grows beside the destination and `<dest>.part.json` says what it is a part of; a rename ends the
+work. A break costs only the bytes that are missing, unless the server cannot prove that the file is still
+the same.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import binascii
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ __all__ = ["Address", "Candidate", "cache_folder", "fetch", "safe_path", "sha256
 def sha256_hex(text: str | None) -> str | None:
     """A SHA-256 in hexadecimal from hexadecimal or base64; None when `text` is no digest of the whole file.
 
-    S3 gives `<base64>-<parts>` for an upload in parts: a digest of digests, which proves nothing about the bytes.
+    S3 gives `<base64>-<parts>` for an upload in parts: a digest of digests, which proves nothing by itself.
     """
     if not text:
         return None
@@ -59,17 +60,19 @@ def fetch(
 ) -> Path:
     """Bring one file to `dest` by the first candidate that works, and return `dest`.
 
-    A candidate is a URL, an Address, or a callable that gives one and is asked again when a signed URL expired.
+    A candidate is a URL, an Address, or a callable that gives one and is asked again when it has expired.
     `size` in bytes is always checked; `sha256` (hex or base64) too when it is the digest of the whole file.
     `timeout` is (connect, silence) in seconds. A file that is at `dest` already and is right is kept.
 
-    Raises RemoteError (NotFound, RateLimited, Corrupted, Unreachable), DiskFull, WriteError, Busy, or Cancelled;
+    Raises RemoteError (NotFound, RateLimited, Corrupted, Unreachable), DiskFull, WriteError, Busy, Cancelled;
     after these the `.part` stays, and the next call goes on from there.
     """
-    job = Transfer(dest, size, sha256_hex(sha256), progress, cancel, session or new_session(), sleep, timeout)
     with writing(dest):
         dest.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(dest, job):
+    with ExitStack() as stack:
+        web = session or stack.enter_context(new_session())
+        job = Transfer(dest, size, sha256_hex(sha256), progress, cancel, web, sleep, timeout)
+        stack.enter_context(_locked(dest, job))
         if job.is_there():
             return dest
         failures: list[RemoteError] = []

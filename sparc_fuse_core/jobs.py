@@ -1,7 +1,7 @@
 """Jobs: conversions that outlive the page that asked for them.
 
-A job is a folder: ``request.json``, ``state.json``, ``progress.json``, ``log.jsonl``, ``report.json``. Whoever
-sees the folder can show, cancel or resume it. A worker process runs each job, so a decoder that hangs or
+A job is a folder: ``request.json``, ``state.json``, ``progress.json``, ``log.jsonl``, ``report.json``.
+Whoever sees the folder can show, cancel or resume it. A worker process runs each job, so a decoder that hangs or
 crashes takes down its job and nothing else.
 """
 
@@ -211,14 +211,13 @@ def _claim(job: Job) -> bool:
 
 def _spawn(job: Job) -> subprocess.Popen[bytes]:
     with (job.folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "sparc_fuse_core.jobs", str(job.folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    return process
 
 
 def _jobs_folder() -> Path:

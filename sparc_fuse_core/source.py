@@ -249,9 +249,9 @@ class _RemoteSource(Source):
         return data
 
     def path(self) -> Path:
-        from sparc_fuse_core.download import cache_dir
+        from sparc_fuse_core.catalogue.places import cache_folder
 
-        place = cache_dir() / "remote" / hashlib.sha256(self.url.encode()).hexdigest()[:24] / self.name
+        place: Path = cache_folder() / "remote" / hashlib.sha256(self.url.encode()).hexdigest()[:24] / self.name
         if not place.is_file() or place.stat().st_size != self.size:
             place.parent.mkdir(parents=True, exist_ok=True)
             part = place.with_name(place.name + f".{os.getpid()}.part")
