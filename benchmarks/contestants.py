@@ -1,0 +1,56 @@
+"""What is measured, each in a process of its own: ``python -m benchmarks.contestants NAME SOURCE TARGET``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+BLOCK = 32 << 20
+
+
+def fuse(source: Path, target: Path) -> None:
+    """SPARC FUSE as a user calls it: provenance, checksums, journal, overview or pyramid included."""
+    from sparc_fuse_core import convert
+
+    (record,) = convert(source, target)
+    if record["status"] != "ok":
+        raise SystemExit(f"{record['error']} {record['hint']}")
+
+
+def zarr_default(source: Path, target: Path) -> None:
+    """What a user writes without help: zarr-python's own chunks and codec, whole chunk rows at a time."""
+    import numpy as np
+    import zarr
+
+    data = _signal(source) if source.suffix == ".wav" else _stack(source)
+    array = zarr.create_array(target / "plain.zarr", shape=data.shape, dtype=data.dtype)
+    rows = array.chunks[0]
+    for start in range(0, data.shape[0], rows):
+        array[start : start + rows] = np.asarray(data[start : start + rows])
+
+
+def copy(source: Path, target: Path) -> None:
+    """The bytes as they are: what the disk allows."""
+    with source.open("rb") as read, (target / "copy").open("wb") as write:
+        while block := read.read(BLOCK):
+            write.write(block)
+
+
+def _signal(source: Path):
+    import numpy as np
+
+    from benchmarks.data import CHANNELS
+
+    return np.memmap(source, "<i2", "r", 44).reshape(-1, CHANNELS)
+
+
+def _stack(source: Path):
+    import tifffile
+
+    return tifffile.memmap(source, mode="r")
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[3])
+    place.mkdir(parents=True, exist_ok=True)
+    globals()[sys.argv[1]](Path(sys.argv[2]), place)
