@@ -1,0 +1,204 @@
+"""Source: the bytes of one file, on disk, behind https:// or in S3.
+
+Readers ask a Source for bytes and never open files themselves. Three guards live here so that every reader
+has them: `expect` (the bytes that a header promises exist), `unpack` (a structure is whole) and the byte
+counters (a header read must stay small).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from sparc_fuse_core.errors import FormatError, FuseError, Truncated
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["Source", "open_source"]
+
+_HASH_BLOCK = 1 << 20
+
+
+class Source:
+    """The bytes of one file.
+
+    Attributes
+    ----------
+    url
+        Where the file lies: an absolute path, or an https:// or s3:// address.
+    name
+        File name with all its suffixes.
+    size
+        Length in bytes.
+    bytes_read, requests
+        What has been read so far, for the lazy-open promise.
+    """
+
+    def __init__(self, url: str, name: str, size: int) -> None:
+        self.url = url
+        self.name = name
+        self.size = size
+        self.bytes_read = 0
+        self.requests = 0
+
+    # -- what a kind of place must give -----------------------------------------------------------
+
+    def _pread(self, offset: int, nbytes: int) -> bytes:
+        raise FuseError(f"{self.name}: this kind of source gives no bytes", source=self.url)
+
+    def path(self) -> Path:
+        """The file as a local path, fetched into the cache first when it is remote."""
+        raise FuseError(f"{self.name}: this source has no local path", source=self.url)
+
+    def siblings(self) -> list[str]:
+        """Names of the files in the same folder, this one included; sorted."""
+        return [self.name]
+
+    def sibling(self, name: str) -> Source | None:
+        """Another file of the same folder, or None when it is not there."""
+        return None
+
+    def close(self) -> None:
+        """Let go of handles and connections."""
+
+    # -- what readers use ---------------------------------------------------------------------------
+
+    def expect(self, offset: int, nbytes: int, what: str = "data") -> None:
+        """Raise `Truncated` unless ``nbytes`` bytes exist at ``offset``."""
+        if offset < 0 or nbytes < 0:
+            raise FormatError(
+                f"{self.name}: {what} is said to be {nbytes} bytes at byte {offset}; the header is damaged",
+                hint="Fetch the file again, or ask its authors for an intact copy.",
+                source=self.url,
+            )
+        if offset + nbytes > self.size:
+            raise Truncated(
+                f"{self.name}: promises {nbytes} bytes of {what} at byte {offset}, the file has {self.size}; "
+                "it is cut short or its header is damaged",
+                hint="Fetch the file again, or ask its authors for an intact copy.",
+                source=self.url,
+            )
+
+    def read(self, offset: int, nbytes: int, what: str = "data") -> bytes:
+        """Exactly ``nbytes`` bytes at ``offset``, or `Truncated`."""
+        self.expect(offset, nbytes, what)
+        data = self._pread(offset, nbytes) if nbytes else b""
+        if len(data) != nbytes:
+            raise Truncated(
+                f"{self.name}: promises {nbytes} bytes of {what} at byte {offset}, {len(data)} could be read",
+                hint="The file changed or its disk failed while it was read: fetch it again.",
+                source=self.url,
+            )
+        return data
+
+    def read_into(self, offset: int, buffer: memoryview, what: str = "data") -> None:
+        """Fill ``buffer`` with the bytes at ``offset``: no new memory for each block of a long read."""
+        buffer[:] = self.read(offset, buffer.nbytes, what)
+
+    def head(self, nbytes: int) -> bytes:
+        """The first ``nbytes`` bytes, or all there are."""
+        return self.read(0, min(nbytes, self.size))
+
+    def unpack(self, layout: struct.Struct | str, offset: int, what: str = "header") -> tuple[Any, ...]:
+        """The fields of a structure at ``offset``."""
+        packed = struct.Struct(layout) if isinstance(layout, str) else layout
+        return packed.unpack(self.read(offset, packed.size, what))
+
+    def array(self, dtype: DTypeLike, offset: int, count: int, what: str = "samples") -> NDArray[Any]:
+        """``count`` items of ``dtype`` at ``offset`` as a one-dimensional array (read-only)."""
+        import numpy as np
+
+        kind: np.dtype[Any] = np.dtype(dtype)
+        return np.frombuffer(self.read(offset, count * kind.itemsize, what), kind)
+
+    def file(self) -> io.BufferedReader:
+        """A seekable binary file object over the same bytes, for libraries that want one."""
+        return io.BufferedReader(_SourceFile(self), buffer_size=1 << 16)
+
+    def sha256(self, progress: Callable[[int], None] | None = None) -> str:
+        """Hexadecimal SHA-256 of all bytes."""
+        digest = hashlib.sha256()
+        for offset in range(0, self.size, _HASH_BLOCK):
+            digest.update(self._pread(offset, min(_HASH_BLOCK, self.size - offset)))
+            if progress is not None:
+                progress(offset)
+        return digest.hexdigest()
+
+    @property
+    def stem(self) -> str:
+        """Name without its last suffix; other dots stay."""
+        return PurePosixPath(self.name).stem
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Source({self.url!r}, {self.size} bytes)"
+
+
+class _SourceFile(io.RawIOBase):
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._at = 0
+        self.name = source.name
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._source.size}[whence]
+        if base + offset < 0:
+            raise OSError("negative seek position")
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        nbytes = max(0, min(len(buffer), self._source.size - self._at))
+        if nbytes:
+            buffer[:nbytes] = self._source.read(self._at, nbytes)
+            self._at += nbytes
+        return nbytes
+
+
+def open_source(place: str | os.PathLike[str] | Source) -> Source:
+    """The bytes of a local path, an ``https://`` (or loopback ``http://``) address or an ``s3://`` address.
+
+    Raises `NotFound` when nothing is there and `Unreachable` when a server does not answer.
+    """
+    if isinstance(place, Source):
+        return place
+    text = os.fspath(place)
+    if text.startswith("s3://"):
+        from sparc_fuse_core.source.s3 import S3Source
+
+        return S3Source(text)
+    if text.startswith(("https://", "http://")):
+        host = urlsplit(text).hostname or ""
+        if text.startswith("http://") and host not in ("localhost", "127.0.0.1", "::1"):
+            raise FuseError(f"{text}: plain http is not safe", hint="Use the https:// address.", source=text)
+        from sparc_fuse_core.source.http import HttpSource
+
+        return HttpSource(text)
+    path = Path(text).expanduser()
+    if path.is_dir():
+        raise FuseError(f"{path}: is a folder, a file was asked for", source=str(path))
+    from sparc_fuse_core.source.local import LocalSource
+
+    return LocalSource(path.absolute())
