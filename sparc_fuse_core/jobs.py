@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Queue", "run_job"]
 
 STATES = ("queued", "running", "done", "failed", "cancelled")
+_ID = re.compile(r"\d{20}-[\w-]{22}")
 _TICK = 0.1  # seconds between two looks at the workers, and between two progress files
 
 
@@ -125,7 +127,7 @@ class Queue:
     def get(self, job_id: str) -> Job:
         """The job of this id; `NotFound` otherwise."""
         place = self.folder / job_id
-        if Path(job_id).name != job_id or not (place / "request.json").is_file():
+        if not _ID.fullmatch(job_id) or not (place / "request.json").is_file():
             raise NotFound(f"{job_id}: no such job", hint="It may have been removed.")
         return Job(place)
 

@@ -105,17 +105,22 @@ def convert_one(
 
 
 def _same_source(target: Path, source: Source) -> None:
-    """An output that is there counts as done only when it was made from a source of this very name and size."""
+    """An output that is there counts as done only when it was made from this very source."""
     from sparc_fuse_core.report import recorded_sources
 
     known = recorded_sources(target)
-    if known is not None and not any(
-        s.get("name") == source.name and s.get("size") == source.size for s in known
-    ):
+    if known is not None and not any(_is_source(held, source) for held in known):
         raise Exists(
             f"{target}: is there already, made from another source",
             hint="Choose another output folder, or convert again with overwriting.",
         )
+
+
+def _is_source(held: Mapping[str, Any], source: Source) -> bool:
+    if (held.get("name"), held.get("size")) != (source.name, source.size):
+        return False
+    digest = held.get("sha256")
+    return digest is None or "://" in source.url or digest == source.sha256()
 
 
 def _write_zarr(

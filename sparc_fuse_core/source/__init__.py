@@ -64,6 +64,11 @@ class Source:
 
     def sibling(self, name: str) -> Source | None:
         """Another file of the same folder, or None when it is not there."""
+        if name in ("", ".", "..") or "/" in name or "\\" in name:
+            return None
+        return self._sibling(name)
+
+    def _sibling(self, name: str) -> Source | None:
         return None
 
     def close(self) -> None:

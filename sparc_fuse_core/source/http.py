@@ -72,7 +72,7 @@ class HttpSource(RemoteSource):
         self.bytes_read += len(data)
         return data
 
-    def sibling(self, name: str) -> Source | None:
+    def _sibling(self, name: str) -> Source | None:
         try:
             return HttpSource(urljoin(self.url, quote(name)))
         except NotFound:

@@ -60,9 +60,7 @@ class LocalSource(Source):
     def siblings(self) -> list[str]:
         return sorted(entry.name for entry in self._path.parent.iterdir())
 
-    def sibling(self, name: str) -> Source | None:
-        if os.sep in name or name in ("", ".", ".."):
-            return None
+    def _sibling(self, name: str) -> Source | None:
         other = self._path.parent / name
         return LocalSource(other) if other.is_file() else None
 

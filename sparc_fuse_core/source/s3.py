@@ -44,7 +44,7 @@ class S3Source(RemoteSource):
         found = self._store.list_with_delimiter("" if prefix == "." else prefix)
         return sorted(PurePosixPath(item["path"]).name for item in found["objects"])
 
-    def sibling(self, name: str) -> Source | None:
+    def _sibling(self, name: str) -> Source | None:
         try:
             return S3Source(f"s3://{self._bucket}/{PurePosixPath(self._key).parent / name}")
         except NotFound:
