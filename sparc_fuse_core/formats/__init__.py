@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import warnings
 from functools import cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from sparc_fuse_core.errors import FormatError, FuseError, MissingDependency, NotSupported, Truncated
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sparc_fuse_core.model import Format
     from sparc_fuse_core.source import Source
 
-__all__ = ["detect", "open_tree", "registry"]
+__all__ = ["detect", "open_tree", "registry", "stem_of"]
 
 _HEAD = 4096
 
@@ -44,6 +45,12 @@ def _suffix_length(format_: Format, name: str) -> int:
     return max((len(s) for s in format_.suffixes if lowered.endswith(s)), default=0)
 
 
+def stem_of(name: str) -> str:
+    """``name`` without the longest ending that any format has (``.ome.tif``), else without its last one."""
+    longest = max((_suffix_length(f, name) for f in registry().values()), default=0)
+    return name[: len(name) - longest] if 0 < longest < len(name) else PurePosixPath(name).stem
+
+
 def _content(format_: Format, head: bytes) -> int:
     """2: the bytes prove it; 1: they look like it; 0: nothing to say; -1: they are something else."""
     proven = any(head[at : at + len(mark)] == mark for at, mark in format_.magic)
@@ -69,7 +76,9 @@ def detect(source: Source) -> Format:
     """The format of a file, by content first and name second; `NotSupported` when none fits."""
     if source.size == 0:
         raise Truncated(
-            f"{source.name}: is empty", hint="Fetch the file again; its upload may have failed.", source=source.url
+            f"{source.name}: is empty",
+            hint="Fetch the file again; its upload may have failed.",
+            source=source.url,
         )
     head = source.head(_HEAD)
     fitting = ranked(source.name, head)
@@ -101,6 +110,7 @@ def open_tree(source: Source, format_: Format | None = None, **options: Any) -> 
         check(tree, source.name)
     except FuseError as error:
         error.source = error.source or source.url
+        error.hint = error.hint or "Fetch the file again, or ask its authors for an intact copy."
         raise
     except (KeyboardInterrupt, MemoryError):
         raise

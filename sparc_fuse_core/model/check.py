@@ -20,7 +20,9 @@ def check(tree: xr.DataTree, name: str = "file") -> None:
     for node in tree.subtree:
         for label, held in node.to_dataset(inherit=False).variables.items():
             if held.dtype.kind in "US":
-                raise FormatError(f"{name}: {label} holds fixed-length text; variable-length strings are needed")
+                raise FormatError(
+                    f"{name}: {label} holds fixed-length text; variable-length strings are needed"
+                )
             if held.dtype.kind not in "biufcTO":
                 raise FormatError(f"{name}: {label} has type {held.dtype}, which Zarr cannot store")
             if label not in node.dims:

@@ -68,7 +68,11 @@ def images(
     """
     import xarray as xr
 
-    attrs: dict[str, Any] = {"fuse_kind": "image", "fuse_warnings": list(warnings), "fuse_not_carried": list(dropped)}
+    attrs: dict[str, Any] = {
+        "fuse_kind": "image",
+        "fuse_warnings": list(warnings),
+        "fuse_not_carried": list(dropped),
+    }
     if start:
         attrs["recording_start"] = start
     if metadata:
@@ -134,6 +138,7 @@ def _scene_attributes(scene: Scene) -> dict[str, Any]:
         attrs["pixel_size"] = {dim: float(step) for dim, step in scene.pixel_size.items()}
         attrs["pixel_unit"] = dict(scene.pixel_unit)
     attrs["channels"] = [
-        {"name": c.name, "color": c.color} | ({"window": list(c.window)} if c.window else {}) for c in _channels(scene)
+        {"name": c.name, "color": c.color} | ({"window": list(c.window)} if c.window else {})
+        for c in _channels(scene)
     ]
     return attrs

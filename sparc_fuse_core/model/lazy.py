@@ -67,7 +67,10 @@ class LazyArray(BackendArray):
         """The values at ``key``: a slice or an int for each axis."""
         try:
             values = np.asarray(self._read(_plain(key, self.shape)))
-        except (FuseError, MemoryError):
+        except FuseError as error:
+            error.hint = error.hint or "Fetch the file again, or ask its authors for an intact copy."
+            raise
+        except MemoryError:
             raise
         except Exception as error:
             # Decoders of many libraries meet damaged data only here, long after the header was read.
@@ -98,7 +101,9 @@ class LazyArray(BackendArray):
         cover, thin = [], []
         for start, stop, step in bounds:
             picked = range(start, stop, step)
-            low, high = (min(picked[0], picked[-1]), max(picked[0], picked[-1]) + 1) if len(picked) else (0, 0)
+            low, high = (
+                (min(picked[0], picked[-1]), max(picked[0], picked[-1]) + 1) if len(picked) else (0, 0)
+            )
             cover.append(slice(low, high))
             thin.append(slice(None, None, step))
         values = self.read(tuple(cover))[tuple(thin)]
@@ -111,7 +116,9 @@ class LazyArray(BackendArray):
         kind: np.dtype[Any] = np.dtype(dtype)
         shape = [1] * self.ndim
         shape[axis] = -1
-        factor, shift = np.asarray(gain, "f8").reshape(shape), np.asarray(offset, "f8").reshape(shape)
+        places = (self.shape[axis],)
+        factor = np.broadcast_to(np.asarray(gain, "f8").ravel(), places).reshape(shape)
+        shift = np.broadcast_to(np.asarray(offset, "f8").ravel(), places).reshape(shape)
 
         def read(key: Key) -> NDArray[Any]:
             spans = tuple(k if isinstance(k, slice) else slice(k, k + 1) for k in key)
@@ -188,14 +195,18 @@ def interleaved(
         channel, time = key
         rows_out = out.T
         whole = isinstance(channel, slice) and (channel.start, channel.stop) == (0, channels)
-        if whole and isinstance(time, slice) and step == row and kind.isnative and rows_out.flags.c_contiguous:
+        if (
+            whole
+            and isinstance(time, slice)
+            and step == row
+            and kind.isnative
+            and rows_out.flags.c_contiguous
+        ):
             source.read_into(offset + time.start * row, memoryview(rows_out).cast("B"), "samples")
         else:
             out[...] = read(key)
 
-    return LazyArray(
-        (channels, samples), kind.newbyteorder("="), read, time_major=True, read_into=read_into
-    )
+    return LazyArray((channels, samples), kind.newbyteorder("="), read, time_major=True, read_into=read_into)
 
 
 def from_planes(

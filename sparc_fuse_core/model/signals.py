@@ -117,7 +117,11 @@ def recording(
         held[name] = _loose(array, name)
     if events is not None and len(events.time):
         held |= _event_variables(events)
-    attrs: dict[str, Any] = {"fuse_kind": kind, "fuse_warnings": list(warnings), "fuse_not_carried": list(dropped)}
+    attrs: dict[str, Any] = {
+        "fuse_kind": kind,
+        "fuse_warnings": list(warnings),
+        "fuse_not_carried": list(dropped),
+    }
     if streams:
         attrs |= _seed_attributes(streams[0])
     if start:
@@ -129,7 +133,9 @@ def recording(
     return xr.DataTree(xr.Dataset(held, coords=coords_without_index, attrs=attrs))
 
 
-def text(content: str, metadata: Mapping[str, Any] | None = None, warnings: Iterable[str] = ()) -> xr.DataTree:
+def text(
+    content: str, metadata: Mapping[str, Any] | None = None, warnings: Iterable[str] = ()
+) -> xr.DataTree:
     """A file that is only text: kept word for word in the attributes, never called data."""
     import xarray as xr
 
@@ -157,7 +163,9 @@ class _Names:
         return name
 
     def suffix(self, stream: str, *, first: bool) -> str:
-        return "" if first else "_" + self.unique(f"signals_{slug(stream) or 'stream'}").removeprefix("signals_")
+        return (
+            "" if first else "_" + self.unique(f"signals_{slug(stream) or 'stream'}").removeprefix("signals_")
+        )
 
 
 def _stream_variables(stream: Stream, suffix: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -177,7 +185,9 @@ def _stream_variables(stream: Stream, suffix: str) -> tuple[dict[str, Any], dict
         attrs["units"] = units[0]
     coords = {channel: variable((channel,), np.arange(count))}
     if any(stream.channel_names):
-        coords[f"channel_name{suffix}"] = _strings(channel, _per_channel(stream.channel_names, count, "names"))
+        coords[f"channel_name{suffix}"] = _strings(
+            channel, _per_channel(stream.channel_names, count, "names")
+        )
     if any(units):
         coords[f"channel_units{suffix}"] = _strings(channel, units)
     for name, values in gains.items():

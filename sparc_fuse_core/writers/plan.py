@@ -12,7 +12,7 @@ import numpy as np
 from sparc_fuse_core import ngff
 from sparc_fuse_core.model import LazyArray, lazy_of
 from sparc_fuse_core.writers.layout import Layout, image_layout, plain_layout, signal_layout
-from sparc_fuse_core.writers.pyramid import Derived, image_levels, overview_levels
+from sparc_fuse_core.writers.pyramid import SMALLEST, Derived, image_levels, overview_levels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -148,28 +148,23 @@ def _add_pyramids(plan: Plan, tree: xr.DataTree, zarr_format: int) -> None:
 
 
 def _make_levels(plan: Plan, base: ArraySpec, prefix: str) -> list[tuple[int, ...]]:
+    """Plan the levels below ``base`` until none of their sides is longer than `SMALLEST`; give their shapes."""
     shapes: list[tuple[int, ...]] = []
     task = next(t for t in plan.tasks if t.path == base.path)
     task.stats_axis = base.dims.index("c") if "c" in base.dims else None
     layout, path = base.layout, base.path
-    while True:
-        first = len(shapes)
-        made = image_levels("{level}", layout, base.dims, base.dtype)
-        for item in made:
+    while max(layout.shape[-2:]) > SMALLEST:
+        for item in image_levels("", layout, base.dims, base.dtype):
             shapes.append(item.layout.shape)
-            named = replace(item, path=f"{prefix}{len(shapes)}/image")
-            task.derived.append(named)
-            _add_level(plan, base, named, prefix, len(shapes))
-        if not made or max(shapes[-1][-2:]) <= 512 or len(shapes) == first:
-            return shapes
-        # One shard of this level holds too little for the next: go on from the level that is on disk.
-        last = task.derived[-1]
-        layout = image_layout(last.layout.shape, base.dtype, together=_together(base), blocks=None)
-        layout = replace(last.layout, shards=_wide(layout, last.layout))
-        path = last.path
-        again = Task(path + "#", layout, base.dtype, None, parent=path)
-        plan.tasks.append(again)
-        task = again
+            path, layout = f"{prefix}{len(shapes)}/image", item.layout
+            task.derived.append(replace(item, path=path))
+            _add_level(plan, base, task.derived[-1], prefix, len(shapes))
+        if max(layout.shape[-2:]) > SMALLEST:
+            # One shard of this level is too little for the next: go on from what is on disk by then.
+            layout = replace(layout, shards=_wide(base, layout))
+            task = Task(path + "#", layout, base.dtype, None, parent=path)
+            plan.tasks.append(task)
+    return shapes
 
 
 def _together(base: ArraySpec) -> list[int]:
@@ -180,12 +175,16 @@ def _together(base: ArraySpec) -> list[int]:
     ]
 
 
-def _wide(wanted: Layout, stored: Layout) -> tuple[int, ...]:
-    """Regions of the second pass: as large as memory allows, in whole shards of the stored level."""
-    sides = [
-        max(s, w // s * s) if n > w else ceil(n / s) * s
-        for w, s, n in zip(wanted.shards[-2:], stored.shards[-2:], stored.shape[-2:], strict=True)
-    ]
+def _wide(base: ArraySpec, stored: Layout) -> tuple[int, ...]:
+    """Regions of a further pass: as large as memory allows, in whole shards, at least two chunks wide."""
+    wanted = image_layout(stored.shape, base.dtype, together=_together(base)).shards
+    sides = []
+    for want, shard, chunk, size in zip(
+        wanted[-2:], stored.shards[-2:], stored.chunks[-2:], stored.shape[-2:], strict=True
+    ):
+        unit = shard if shard % (2 * chunk) == 0 else 2 * shard  # halves must be whole chunks again
+        side = max(unit, want // unit * unit)
+        sides.append(side if size > side else ceil(size / (2 * chunk)) * 2 * chunk)
     return (*stored.shards[:-2], *sides)
 
 

@@ -62,7 +62,7 @@ def _halve_band(band: NDArray[Any]) -> NDArray[Any]:
         total += band[0::2, 1::2]
         total += band[1::2, 1::2]
         total *= np.asarray(0.25, total.dtype)
-        return total.astype(kind, copy=False)
+        return np.asarray(total, kind)
     if kind.itemsize > 4:
         quarters = band.astype("f8").reshape(band.shape[0] // 2, 2, -1, 2)
         return np.asarray(np.rint(quarters.mean((1, 3))), kind)
@@ -80,7 +80,7 @@ def _halve_band(band: NDArray[Any]) -> NDArray[Any]:
 def image_levels(path: str, base: Layout, dims: tuple[str, ...], dtype: np.dtype[Any]) -> list[Derived]:
     """The levels that can be made from one shard of ``base`` alone, each from the one before.
 
-    ``path`` has ``{level}`` where the number goes. More levels than these need another pass over the last one.
+    More levels than these need another pass over the last one.
     """
     levels: list[Derived] = []
     shape, chunks, shards = base.shape, base.chunks, base.shards
@@ -96,7 +96,7 @@ def image_levels(path: str, base: Layout, dims: tuple[str, ...], dtype: np.dtype
             sides = tuple(s // 2 for s in shards[-2:])
         shards = (*shards[:-2], *sides)
         layout = Layout(shape, chunks, shards, base.slab_axis)
-        levels.append(Derived(path.format(level=len(levels) + 1), layout, dtype, dims, halve))
+        levels.append(Derived(path, layout, dtype, dims, halve))
     return levels
 
 
