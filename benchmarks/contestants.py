@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 BLOCK = 32 << 20
@@ -53,4 +54,12 @@ def _stack(source: Path):
 if __name__ == "__main__":
     place = Path(sys.argv[3])
     place.mkdir(parents=True, exist_ok=True)
+
+    import sparc_fuse_core.api
+    import sparc_fuse_core.bulk
+    import sparc_fuse_core.formats
+
+    sparc_fuse_core.formats.registry()
+    began = time.perf_counter()
     globals()[sys.argv[1]](Path(sys.argv[2]), place)
+    print(time.perf_counter() - began)
