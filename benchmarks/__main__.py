@@ -53,7 +53,7 @@ def compare(title: str, source: Path, target: Path) -> None:
     for _ in range(ROUNDS):
         for name in names:
             runs[name].append(measure(name, source, target / name))
-    print(f"\n{title}: {size / 1e6:.0f} MB, medians of {ROUNDS} interleaved runs; fuse is so many times faster:")
+    print(f"\n{title}: {size / 1e6:.0f} MB, medians of {ROUNDS} interleaved runs; how much faster:")
     print(f"{'':14}{'MB/s':>8}{'work':>8}{'whole process':>15}{'peak MiB':>10}{'size ratio':>12}")
     for name in names:
         work = statistics.median(r.work for r in runs[name])
@@ -66,7 +66,10 @@ def compare(title: str, source: Path, target: Path) -> None:
 
 def _made(name: str, folder: Path) -> Path:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.data", name, str(folder)], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.data", name, str(folder)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return Path(done.stdout.strip())
 

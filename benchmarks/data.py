@@ -13,7 +13,7 @@ CHANNELS = 384
 
 
 def recording(folder: Path, nbytes: int = 1 << 30) -> Path:
-    """A 384-channel int16 recording as WAV: coloured noise of 6.6 counts, shared by neighbours, with spikes."""
+    """A 384-channel int16 recording as WAV: coloured noise shared by neighbours, with spikes."""
     seconds = max(1, round(nbytes / (2 * CHANNELS * RATE)))
     path = folder / f"probe_{seconds}s.wav"
     size = seconds * RATE * CHANNELS * 2
@@ -32,7 +32,8 @@ def recording(folder: Path, nbytes: int = 1 << 30) -> Path:
 
 def _second(rng: np.random.Generator, spike: np.ndarray) -> np.ndarray:
     white = rng.standard_normal((RATE + 8, CHANNELS), "f4")
-    coloured = sum(white[8 - lag : RATE + 8 - lag] * weight for lag, weight in enumerate((1, 0.8, 0.55, 0.3, 0.15)))
+    weights = (1, 0.8, 0.55, 0.3, 0.15)
+    coloured = sum(white[8 - lag : RATE + 8 - lag] * weight for lag, weight in enumerate(weights))
     mixed = 0.7 * coloured + 0.5 * np.roll(coloured, 1, 1) + 0.3 * np.roll(coloured, 2, 1)
     mixed *= 6.6 / mixed.std()
     for _ in range(300):
@@ -58,7 +59,7 @@ def stack(folder: Path, planes: int = 256, side: int = 1024) -> Path:
             noise = rng.standard_normal((side, side), "f4")
             yield np.clip(light + np.sqrt(light) * noise, 0, 65535).astype("u2")
 
-    tifffile.imwrite(path, frames(), shape=(planes, side, side), dtype="u2", metadata={"axes": "ZYX"}, imagej=False)
+    tifffile.imwrite(path, frames(), shape=(planes, side, side), dtype="u2", metadata={"axes": "ZYX"})
     return path
 
 

@@ -51,8 +51,11 @@ def decoded(tree: xr.DataTree) -> Opened:
     if tree.attrs.get("fuse_kind") == "image":
         nodes = {node.path: _indexed(node.to_dataset(inherit=False)) for node in tree.subtree}
         return xr.DataTree.from_dict(nodes)
-    dataset = _lazy_times(tree.to_dataset())
-    return _indexed(xr.decode_cf(dataset, decode_times=False))
+    dataset = tree.to_dataset()
+    # Decoding builds an index over every axis: regular time axes must not be there yet.
+    regular = [f"time{s}" for s in stream_names(dataset) if "sampling_frequency" in dataset[f"signals{s}"].attrs]
+    bare = dataset.drop_vars(regular, errors="ignore")
+    return _indexed(_lazy_times(xr.decode_cf(bare, decode_times=False)))
 
 
 def _indexed(dataset: xr.Dataset) -> xr.Dataset:

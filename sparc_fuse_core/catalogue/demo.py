@@ -27,8 +27,8 @@ _STIMULATION = ((12.0, 6.0), (34.0, 6.0))  # start and length in seconds
 _DESCRIPTION = {
     "title": "Heart and vagus nerve: a synthetic demonstration dataset",
     "description": (
-        "Electrocardiogram, vagus nerve activity and blood pressure while the nerve is stimulated twice, with "
-        "a calcium movie of cardiac ganglion cells and a stained section. All signals and images are computed, "
+        "Electrocardiogram, vagus nerve activity and blood pressure while the nerve is stimulated twice, "
+        "with a calcium movie of cardiac ganglion cells and a stained section. All of it is computed, "
         "none was recorded; they are here so that every step can be tried without internet."
     ),
     "keywords": ["vagus nerve", "heart", "ECG", "calcium imaging", "histology", "demonstration"],
