@@ -1,0 +1,132 @@
+"""Text tables: .csv, .tsv, .tab and .txt, with LabChart's and AcqKnowledge's text exports.
+
+A table is lines of cells. Its encoding (UTF-8, UTF-16, Windows Latin), delimiter (comma, semicolon, tab, bar,
+blanks), decimal mark, heading, units in the heading and the lines above it are worked out from the first MiB;
+options overrule each of them. Every cell is then checked in one pass over the file: text has to be read once
+from end to end before the number of its rows is known. Only an index and a small cache stay in memory.
+
+- A column that rises steadily and is called time, or stands first without a heading, is the time axis. Even
+  steps give a rate, which is then derived and not stated, and a warning says so; uneven ones are kept as they
+  are. Clocks and dates become seconds from the first row.
+- The other columns of numbers are the channels. Columns of text keep their own names, along time.
+- Without a time axis or a stated rate nothing says that rows are samples: the columns are kept as a table.
+
+Options: ``rate`` (Hz), ``time_column`` (heading or number from 0), ``time_unit``, ``units`` (one or one a
+channel), ``delimiter``, ``decimal``, ``header`` (False, True or the number of its line from 0) and
+``orientation`` ("rows" when each line is a channel).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sparc_fuse_core.errors import FormatError
+from sparc_fuse_core.formats._table_labchart import looks_like, open_labchart
+from sparc_fuse_core.formats._table_layout import examine
+from sparc_fuse_core.formats._table_rows import Rows
+from sparc_fuse_core.formats._table_shape import is_table, is_wide, spell
+from sparc_fuse_core.formats._table_text import encoding_of, newline_of, records_of
+from sparc_fuse_core.formats._table_tree import assemble
+from sparc_fuse_core.formats._table_turned import turned
+from sparc_fuse_core.model import Format
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from sparc_fuse_core.source import Source
+
+_SNIFFED = 4096  # what a sniff is given of longer files
+_OPTIONS = (
+    "rate",
+    "time_column",
+    "time_unit",
+    "units",
+    "delimiter",
+    "decimal",
+    "header",
+    "orientation",
+)
+
+
+def open_csv(source: Source, /, **options: Any) -> xr.DataTree:
+    """A text table as signals, when it says what its time is, else as a table.
+
+    Raises FormatError for text that is no table and for rows longer than the table is wide, Ambiguous when
+    two statements of the file contradict each other.
+    """
+    head = source.head(1 << 16)
+    encoding, mark = encoding_of(head)
+    chosen = _checked(source, options)
+    if looks_like(head[mark:].decode(encoding, "replace")):
+        return open_labchart(source, chosen)
+    if chosen.get("orientation") == "rows":
+        return assemble(source, turned(source, chosen), chosen)
+    layout = examine(source, chosen)
+    return assemble(source, Rows(source, layout, newline=newline_of(head, encoding)), chosen)
+
+
+def _checked(source: Source, options: dict[str, Any]) -> dict[str, Any]:
+    """The options with their values in order; FormatError for values that mean nothing."""
+    chosen = {key: value for key, value in options.items() if value is not None and value != ""}
+    if "rate" in chosen:
+        chosen["rate"] = _rate(source, chosen["rate"])
+    if "delimiter" in chosen:
+        chosen["delimiter"] = spell(str(chosen["delimiter"]))
+    header = str(chosen.get("header", "")).lower()
+    if header in ("true", "yes", "false", "no", "none"):
+        chosen["header"] = header in ("true", "yes")
+    elif header.isdigit():
+        chosen["header"] = int(header)
+    for name, allowed in (("decimal", (".", ",")), ("orientation", ("columns", "rows"))):
+        if name in chosen and chosen[name] not in allowed:
+            raise _refusal(source, name, chosen[name], " or ".join(map(repr, allowed)))
+    if "header" in chosen and not isinstance(chosen["header"], int):
+        raise _refusal(source, "header", chosen["header"], "True, False or the number of a line")
+    if "delimiter" in chosen and (len(chosen["delimiter"]) != 1 or not chosen["delimiter"].isascii()):
+        raise _refusal(source, "delimiter", chosen["delimiter"], "one character, 'tab' or 'space'")
+    return chosen
+
+
+def _rate(source: Source, given: Any) -> float:
+    try:
+        rate = float(given)
+    except (TypeError, ValueError):
+        raise _refusal(source, "rate", given, "a number in Hz") from None
+    if not 0 < rate < float("inf"):
+        raise _refusal(source, "rate", given, "a number in Hz above 0")
+    return rate
+
+
+def _refusal(source: Source, name: str, given: Any, allowed: str) -> FormatError:
+    return FormatError(f"{source.name}: the option {name}={given!r} means nothing", hint=f"Give {allowed}.")
+
+
+def _sniff(head: bytes) -> bool:
+    """True when the first bytes are lines of cells of which enough are numbers; prose and markup are not."""
+    if not head:
+        return False
+    encoding, mark = encoding_of(head)
+    if b"\0" in head and not encoding.startswith(("utf-16", "utf-32")):
+        return False
+    if looks_like(head[mark:].decode(encoding, "replace")):
+        return True
+    _, records = records_of(head, whole=True)
+    cut = len(head) >= _SNIFFED
+    if cut and len(records) > 2:
+        records.pop()
+    first = next((r.text.lstrip() for r in records if r.text.strip()), "")
+    if first.startswith(("<", "{")):
+        return False
+    return is_table(records) or (cut and len(records) <= 2 and is_wide(records[0]))
+
+
+FORMAT = Format(
+    name="csv",
+    title="text table (CSV, TSV, LabChart text)",
+    kind="table",  # as a rule: text has to be read whole before it is known whether it holds signals
+    suffixes=(".csv", ".tsv", ".txt", ".tab"),
+    open=open_csv,
+    sniff=_sniff,
+    requires=("pandas",),
+    options=_OPTIONS,
+)
