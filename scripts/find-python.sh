@@ -9,8 +9,11 @@ if [ -n "$1" ]; then
     echo "PYTHON=$1 does not run, is older than 3.11, or lacks venv." >&2
     exit 1
 fi
+# A shim of pyenv runs only versions that are switched on; the versions themselves lie beside it.
+shims=$(dirname "$(command -v python3 2>/dev/null || echo /nowhere/python3)")
+case "$shims" in */shims) beside=$(dirname "$shims")/versions ;; *) beside=${PYENV_ROOT:-$HOME/.pyenv}/versions ;; esac
 for version in 3.13 3.12 3.11 3.14; do
-    for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/python3; do
+    for candidate in "python$version" "$beside/$version".*/bin/python3; do
         found=$(command -v "$candidate" 2>/dev/null) || continue
         works "$found" && { echo "$found"; exit 0; }
     done

@@ -10,7 +10,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- formats: begin (make docs writes this table) -->\n", "<!-- formats: end -->"
-KINDS = {"signals": "Signals and tables", "image": "Images", "geometry": "Geometry", "table": "Tables", "text": "Text"}
+KINDS = {
+    "signals": "Signals and tables",
+    "image": "Images",
+    "geometry": "Geometry",
+    "table": "Tables",
+    "text": "Text",
+}
 
 
 def _rows():

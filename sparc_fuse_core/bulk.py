@@ -86,12 +86,17 @@ def _in_folder(files: list[File], makers: Sequence[Any]) -> list[Recording]:
         taken.update(group)
         groups.append((names[group[0]].path, tuple(names[n] for n in group)))
     shared = Counter(stem_of(PurePosixPath(path).name).casefold() for path, _ in groups)
-    rows = []
+    rows: dict[str, Recording] = {}
     for path, members in groups:
         name = PurePosixPath(path).name
         stem = stem_of(name)
-        rows.append(Recording(path, members, name if shared[stem.casefold()] > 1 else stem))
-    return rows
+        wanted = stem = name if shared[stem.casefold()] > 1 else stem
+        number = 1
+        while stem.casefold() in rows:  # names that differ by case alone are one on some disks
+            number += 1
+            stem = f"{wanted}_{number}"
+        rows[stem.casefold()] = Recording(path, members, stem)
+    return list(rows.values())
 
 
 def select(found: Sequence[Recording], paths: Iterable[str] | None) -> tuple[list[Recording], list[str]]:

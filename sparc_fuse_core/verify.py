@@ -108,6 +108,8 @@ def _compare(path: Path, against: str | os.PathLike[str], rng: np.random.Generat
         for name, variable, data in lazy_arrays(tree):
             if name.split("/")[-1].startswith("time") and "scale_factor" in variable.attrs:
                 continue  # computed from the rate, which is an attribute
+            if data.dtype.kind in "OT":
+                continue  # text is compared whole
             if name not in held:
                 raise Mismatch(
                     f"{path.name}: {name} of {source.name} is missing", hint="Convert the source again."
@@ -175,7 +177,7 @@ def _compare_small(store: str, tree: xr.DataTree, held: Any) -> None:
     for node in tree.subtree:
         for name, variable in node.to_dataset(inherit=False).variables.items():
             path = f"{node.path.strip('/')}/{name}".strip("/")
-            if lazy_of(variable) is not None:
+            if lazy_of(variable) is not None and variable.dtype.kind not in "OT":
                 continue
             if path not in held:
                 raise Mismatch(f"{store}: {path} of the source is missing", hint="Convert the source again.")

@@ -71,7 +71,12 @@ def environment(server, place, tmp_path):
     }
 
 
-PYTHON = [(p, i) for p in ("README.md", "docs/output-layout.md") for i, (lang, _) in enumerate(blocks(p)) if lang == "python"]
+PYTHON = [
+    (p, i)
+    for p in ("README.md", "docs/output-layout.md")
+    for i, (lang, _) in enumerate(blocks(p))
+    if lang == "python"
+]
 
 
 @pytest.mark.parametrize(("page", "number"), PYTHON)

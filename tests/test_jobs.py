@@ -49,7 +49,9 @@ def queue(tmp_path):
 def large(dataset):
     import soundfile
 
-    with soundfile.SoundFile(dataset / "primary" / "large.wav", "w", 48000, 16, "PCM_16", format="RF64") as file:
+    with soundfile.SoundFile(
+        dataset / "primary" / "large.wav", "w", 48000, 16, "PCM_16", format="RF64"
+    ) as file:
         block = np.random.default_rng(0).integers(-9000, 9000, (1 << 18, 16), dtype="i2")
         for _ in range(24):
             file.write(block)
@@ -65,7 +67,11 @@ def test_a_job_runs_to_its_report(queue, dataset, tmp_path):
     until(lambda: job.state in ("done", "failed"))
     assert job.state == "done" and job.error is None
     statuses = {r["rel_path"]: r["status"] for r in job.report()}
-    assert statuses == {"primary/broken.wav": "failed", "primary/sub-1/a.wav": "ok", "primary/sub-1/b.wav": "ok"}
+    assert statuses == {
+        "primary/broken.wav": "failed",
+        "primary/sub-1/a.wav": "ok",
+        "primary/sub-1/b.wav": "ok",
+    }
     told = job.progress()
     assert told["done"] == told["total"] > 0
     assert {f["status"] for f in told["files"]} == {"ok", "failed"}
@@ -76,7 +82,9 @@ def test_a_job_runs_to_its_report(queue, dataset, tmp_path):
 
 
 def test_a_job_that_cannot_start_says_why(queue, tmp_path):
-    job = queue.submit({"catalogue": str(tmp_path), "dataset_id": "nothing", "output_dir": str(tmp_path / "out")})
+    job = queue.submit(
+        {"catalogue": str(tmp_path), "dataset_id": "nothing", "output_dir": str(tmp_path / "out")}
+    )
     until(lambda: job.state == "failed")
     assert "nothing" in job.error
 

@@ -16,7 +16,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = ROOT / "sparc_fuse_core"
-SHIPPED = sorted(p for folder in ("sparc_fuse_core", "sparcfuse_widgets") for p in (ROOT / folder).rglob("*.py"))
+SHIPPED = sorted(
+    p for folder in ("sparc_fuse_core", "sparcfuse_widgets") for p in (ROOT / folder).rglob("*.py")
+)
 FORMATS = sorted(p for p in (ENGINE / "formats").glob("*.py") if not p.name.startswith("_"))
 
 
@@ -49,9 +51,26 @@ def test_formats_know_only_the_model_and_the_source(path):
     if path.name == "__init__.py":
         pytest.skip("the registry itself")
     ours = {name for name in _imports(path) if name.startswith(("sparc_fuse_core", "sparcfuse_widgets"))}
-    allowed = ("sparc_fuse_core.errors", "sparc_fuse_core.model", "sparc_fuse_core.source", "sparc_fuse_core.formats")
+    allowed = (
+        "sparc_fuse_core.errors",
+        "sparc_fuse_core.model",
+        "sparc_fuse_core.source",
+        "sparc_fuse_core.formats",
+    )
     assert {name for name in ours if not name.startswith(allowed)} == set()
-    heavy = {"scipy", "h5py", "pandas", "tifffile", "imagecodecs", "matio", "bioread", "neo", "pyabf", "PIL", "glymur"}
+    heavy = {
+        "scipy",
+        "h5py",
+        "pandas",
+        "tifffile",
+        "imagecodecs",
+        "matio",
+        "bioread",
+        "neo",
+        "pyabf",
+        "PIL",
+        "glymur",
+    }
     top = {name.split(".")[0] for name in _imports(path, top_only=True)}
     assert top & heavy == set(), "heavy libraries are imported inside functions"
 
@@ -60,7 +79,9 @@ def test_the_engine_does_not_know_its_faces():
     for path in ENGINE.rglob("*.py"):
         if path.name == "cli.py":
             continue  # `sparc-fuse app` starts the dashboard
-        assert not any(name.startswith(("sparcfuse_widgets", "voila", "ipywidgets")) for name in _imports(path)), path
+        assert not any(
+            name.startswith(("sparcfuse_widgets", "voila", "ipywidgets")) for name in _imports(path)
+        ), path
 
 
 def test_every_format_says_who_it_is():
@@ -82,13 +103,19 @@ def test_requirements_of_formats_are_dependencies():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     known = {re.split(r"[\[<>=! ]", item)[0].lower() for item in project["dependencies"]}
-    known |= {re.split(r"[\[<>=! ]", i)[0].lower() for extra in project["optional-dependencies"].values() for i in extra}
+    known |= {
+        re.split(r"[\[<>=! ]", i)[0].lower()
+        for extra in project["optional-dependencies"].values()
+        for i in extra
+    }
     for held in registry().values():
         assert {name.lower() for name in held.requires} <= known, held.name
 
 
 def test_environment_yml_equals_pyproject():
-    spec = importlib.util.spec_from_file_location("write_environment", ROOT / "scripts" / "write_environment.py")
+    spec = importlib.util.spec_from_file_location(
+        "write_environment", ROOT / "scripts" / "write_environment.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (ROOT / "environment.yml").read_text("utf-8") == module.content()
@@ -112,7 +139,9 @@ def test_the_older_functions_keep_their_signatures():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("code", ["import sparc_fuse_core", "from sparc_fuse_core.cli import cli; cli(['--help'])"])
+@pytest.mark.parametrize(
+    "code", ["import sparc_fuse_core", "from sparc_fuse_core.cli import cli; cli(['--help'])"]
+)
 def test_starting_is_quick(code):
     """Heavy libraries stay out; the time itself is measured from inside to leave the interpreter's start out."""
     probe = (
@@ -134,6 +163,9 @@ def test_nothing_dangerous_is_called():
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 assert name not in banned, f"{path}:{node.lineno} calls {name}"
                 for keyword in node.keywords:
-                    risky = keyword.arg in ("allow_pickle", "shell") and getattr(keyword.value, "value", None) is True
+                    risky = (
+                        keyword.arg in ("allow_pickle", "shell")
+                        and getattr(keyword.value, "value", None) is True
+                    )
                     assert not risky, f"{path}:{node.lineno}"
         assert not {"pickle", "xml.etree", "xml.etree.ElementTree"} & set(_imports(path)), path

@@ -27,12 +27,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Flat:
-    """One variable of the output: numbers, lazily, or text."""
+    """One variable of the output: numbers, lazily, or text; ``measured`` when it is no coordinate."""
 
     name: str
     dims: tuple[str, ...]
     data: LazyArray | NDArray[Any]
     attrs: dict[str, Any]
+    measured: bool = True
 
     @property
     def is_text(self) -> bool:
@@ -51,17 +52,20 @@ def flatten(tree: xr.DataTree) -> list[Flat]:
     rows = []
     for node in tree.subtree:
         prefix = node.path.strip("/").replace("/", "__")
-        for name, held in node.to_dataset(inherit=False).variables.items():
+        dataset = node.to_dataset(inherit=False)
+        for name, held in dataset.variables.items():
             attrs = dict(held.attrs)
             data: Any = lazy_of(held)
-            if data is None:
+            if data is None or data.dtype.kind in "OT":
                 data = held.values
             gain, offset = attrs.pop("scale_factor", None), attrs.pop("add_offset", 0.0)
             if gain is not None:
                 lazy = data if isinstance(data, LazyArray) else from_numpy(data)
                 data = lazy.scaled(np.array([gain]), np.array([offset]), 0, "f8")
             label = f"{prefix}__{name}" if prefix and name != "image" else prefix_name(prefix, str(name))
-            rows.append(Flat(label, tuple(str(d) for d in held.dims), data, attrs))
+            rows.append(
+                Flat(label, tuple(str(d) for d in held.dims), data, attrs, name not in dataset.coords)
+            )
     return rows
 
 
@@ -93,17 +97,18 @@ class Watcher:
         self._done, self._progress, self._cancel = 0, progress, cancel
         self._numbers = False
 
-    def add(self, block: NDArray[Any]) -> None:
+    def add(self, block: NDArray[Any], row: Flat) -> None:
         if self._cancel is not None and self._cancel.is_set():
             raise Cancelled("stopped by the user", hint="Start it again.")
-        self._numbers = self._numbers or block.dtype.kind not in "fc" or bool(np.isfinite(block).any())
+        if row.measured and not self._numbers:
+            self._numbers = block.dtype.kind not in "fc" or bool(np.isfinite(block).any())
         self._done += block.nbytes
         if self._progress is not None:
             self._progress(min(self._done, self.total), self.total)
 
     def refuse_empty(self, rows: list[Flat]) -> None:
         """A result that is nothing but NaN is a failure."""
-        if not self._numbers and any(row.nbytes for row in rows):
+        if not self._numbers and any(row.nbytes for row in rows if row.measured):
             raise FormatError(
                 "every value of the file is NaN or infinite; there is nothing to convert",
                 hint="Check the file with the program that wrote it.",

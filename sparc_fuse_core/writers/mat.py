@@ -136,7 +136,7 @@ def _element(file: IO[bytes], row: Flat, watch: Watcher) -> None:
     file.write(struct.pack("<II", _MI_MATRIX, len(head) + count + (-count) % 8) + head)
     for block in column_blocks(row.data):
         file.write(_numbers(block).astype(f"<{code}", copy=False).tobytes("F"))
-        watch.add(block)
+        watch.add(block, row)
     file.write(b"\0" * (-count % 8))
 
 
@@ -148,7 +148,7 @@ def _complex(file: IO[bytes], row: Flat, watch: Watcher) -> None:
     """Complex numbers are rare and small here: scipy writes them whole."""
     blocks = list(column_blocks(row.data))
     for block in blocks:
-        watch.add(block)
+        watch.add(block, row)
     whole = np.concatenate(blocks, -1) if blocks[0].ndim else blocks[0]
     file.write(_text_elements({row.name: whole})[128:])
 
@@ -179,7 +179,7 @@ def _dataset(file: Any, row: Flat, watch: Watcher) -> None:
     made.attrs["MATLAB_class"] = np.bytes_(_CLASS.get(code, "double"))
     lazy = data if isinstance(data, LazyArray) else None
     for key, block in _pieces(data, lazy):
-        watch.add(block)
+        watch.add(block, row)
         values = _numbers(block)
         if not code:
             values = np.stack([values.real, values.imag], -1).astype("<f8").view(kind)[..., 0]

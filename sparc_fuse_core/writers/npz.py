@@ -68,7 +68,7 @@ def _stream(archive: zipfile.ZipFile, row: Flat, watch: Watcher) -> None:
         np.lib.format.write_array_header_2_0(file, header)
         for block in column_blocks(row.data) if by_time else row_blocks(row.data):
             file.write(block.tobytes("F" if by_time else "C"))
-            watch.add(block)
+            watch.add(block, row)
 
 
 def _info(name: str) -> zipfile.ZipInfo:

@@ -89,7 +89,7 @@ def _add_variable(plan: Plan, dataset: xr.Dataset, group: str, name: str, held: 
         if beside:
             attrs["coordinates"] = " ".join(beside)
     data = lazy_of(held)
-    if data is None or (data.ndim == 1 and data.nbytes <= 1 << 25 and name in dataset.coords):
+    if data is None or data.ndim == 0 or data.dtype.kind in "OT" or _is_small_axis(dataset, name, data):
         values = held.values if data is None else data.read((slice(None),) * data.ndim)
         layout = plain_layout(values.shape, _sized(values))
         plan.arrays.append(
@@ -107,6 +107,10 @@ def _add_variable(plan: Plan, dataset: xr.Dataset, group: str, name: str, held: 
         if task.derived:
             plan.groups.setdefault("overview", {"description": "Minimum and maximum of each bin of samples"})
     plan.tasks.append(task)
+
+
+def _is_small_axis(dataset: xr.Dataset, name: str, data: LazyArray) -> bool:
+    return data.ndim == 1 and data.nbytes <= 1 << 25 and name in dataset.coords
 
 
 def _sized(values: NDArray[Any]) -> np.dtype[Any]:

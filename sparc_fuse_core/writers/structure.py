@@ -63,8 +63,8 @@ def _create(store: Store, spec: ArraySpec, zarr_format: int) -> None:
     attrs = dict(spec.attrs)
     if zarr_format == 2:
         attrs["_ARRAY_DIMENSIONS"] = list(spec.dims)
-        # null: xarray takes the fill value of a v2 array as the missing value, and every 0 would read as NaN
-        options |= {"fill_value": "" if text else None, "order": "F" if layout.transposed else "C"}
+        # null: xarray takes the fill value of a v2 array as the missing value, and zeros and "" would be NaN
+        options |= {"fill_value": None, "order": "F" if layout.transposed else "C"}
         options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
         if not text:
             options["compressors"] = encoder()

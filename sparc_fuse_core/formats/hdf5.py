@@ -1,0 +1,61 @@
+"""HDF5 of any layout (.h5, .hdf5, .he5): every numeric or text dataset, under its path.
+
+Superblock at byte 0, 512, 1024 or 2048. Links and datasets that lead out of the file are named in what was
+not carried over, never opened. Which datasets are signals is told by the rules of ``_series``: attributes
+like ``sampling_rate`` on a dataset or a group, a scalar or a time vector beside it, or the reader's
+options. A group named like a date and time gives the start of the recording. A compound dataset is one
+array a field.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sparc_fuse_core.formats._h5 import SIGNATURE, USER_BLOCKS, Tree, open_h5
+from sparc_fuse_core.formats._series import OPTIONS, Plan, arrange, options_of
+from sparc_fuse_core.formats._values import flatten
+from sparc_fuse_core.model import Format
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from sparc_fuse_core.source import Source
+
+_MOST_METADATA = 2000
+
+
+def open_hdf5(source: Source, /, **options: Any) -> xr.DataTree:
+    """The datasets of an HDF5 file as streams and arrays.
+
+    Options: ``rate`` (Hz, or ``path=Hz`` pairs), ``time``, ``signals``, ``orientation``, ``time_unit``; see
+    `_series`.
+    """
+    chosen = options_of(options, source.name)
+    file = open_h5(source)
+    if any(
+        "MATLAB_class" in thing.attrs
+        for _, thing in Tree(source, file).members(file)
+        if not isinstance(thing, str)
+    ):
+        from sparc_fuse_core.formats.mat import read_variables, tree_of
+
+        found, plan = read_variables(source, "7.3")
+        return tree_of(found, plan, source, chosen)
+    tree = Tree(source, file)
+    items, dropped = flatten(tree.read(), source.name)
+    plan = Plan(source.name, dropped=dropped)
+    if tree.attributes:
+        plan.metadata["attributes"] = dict(list(tree.attributes.items())[:_MOST_METADATA])
+    return arrange(items, plan, chosen, tree.attributes)
+
+
+FORMAT = Format(
+    name="hdf5",
+    title="HDF5",
+    kind="signals",
+    suffixes=(".h5", ".hdf5", ".he5", ".hdf"),
+    open=open_hdf5,
+    magic=tuple((block, SIGNATURE) for block in USER_BLOCKS),
+    requires=("h5py", "hdf5plugin"),
+    options=OPTIONS,
+)
