@@ -1,0 +1,27 @@
+import { fill, follow, h, problemBox } from "./dom.js";
+
+function state(model) {
+  const path = model.get("path"), fetched = model.get("fetched");
+  if (!path) return h("p", { class: "fuse-empty" }, "Click a file to look at it before you convert it.");
+  if (!model.get("busy")) return null;
+  const bar = fetched >= 0 && fetched < 1 ? h("progress", { max: 1, value: fetched, "aria-label": "Fetching the file" }) : null;
+  return h("div", { class: "fuse-row" },
+    h("span", { role: "status" }, fetched >= 0 && fetched < 1 ? `Fetching … ${Math.round(fetched * 100)} %` : "Opening …"), bar,
+    h("button", { type: "button", class: "fuse-button", onclick: () => model.send({ do: "cancel" }) }, "Stop"));
+}
+
+export default {
+  render({ model, el }) {
+    el.classList.add("fuse", "fuse-panel", "fuse-opening");
+    const title = h("p", { class: "fuse-path" }), place = h("div"), rest = h("div");
+    el.append(h("h2", {}, "Preview"), title, place, problemBox(model), rest);
+    follow(model, ["path", "busy", "fetched", "notes", "lines", "kind"], () => {
+      title.textContent = model.get("path");
+      fill(place, state(model));
+      const notes = model.get("notes"), lines = model.get("lines");
+      fill(rest,
+        notes.length > 0 && h("details", { class: "fuse-notes" }, h("summary", {}, `${notes.length} note${notes.length === 1 ? "" : "s"} of the reader`), h("ul", {}, notes.map((note) => h("li", {}, note)))),
+        model.get("kind") === "text" && h("pre", { class: "fuse-text", tabindex: "0", "aria-label": "Contents" }, lines.join("\n") || "The file holds no text."));
+    });
+  },
+};
