@@ -111,8 +111,10 @@ def _blank(data: bytes, rng: random.Random, edges: list[int]) -> tuple[str, byte
 # -- the parent's side --------------------------------------------------------------------------------------
 
 
-def run_mutants(path: Path | str, format_name: str, count: int, seed: int) -> list[Finding]:
-    """Try a reader on ``count`` damaged copies of a file.
+def run_mutants(
+    path: Path | str, format_name: str, count: int, seed: int, *, seconds: float = SECONDS
+) -> list[Finding]:
+    """Try a reader on ``count`` damaged copies of a file, each for at most ``seconds`` of processor time.
 
     Returns
     -------
@@ -126,7 +128,10 @@ def run_mutants(path: Path | str, format_name: str, count: int, seed: int) -> li
     while start < count:
         command = [sys.executable, "-m", __name__, str(source), format_name, str(count), str(seed)]
         done = subprocess.run(
-            [*command, str(start), str(folder)], stdin=subprocess.DEVNULL, capture_output=True, text=True
+            [*command, str(start), str(folder), str(seconds)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
         told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         findings += [Finding(t["name"], t["kind"], t["detail"], Path(t["path"])) for t in told if "kind" in t]
@@ -156,7 +161,9 @@ def _death(last: dict[str, Any], status: int, detail: str, folder: Path, name: s
 # -- the child's side ---------------------------------------------------------------------------------------
 
 
-def _child(path: Path, format_name: str, count: int, seed: int, start: int, folder: Path) -> None:
+def _child(
+    path: Path, format_name: str, count: int, seed: int, start: int, folder: Path, seconds: float
+) -> None:
     import signal
 
     from sparc_fuse_core.formats import registry
@@ -178,7 +185,7 @@ def _child(path: Path, format_name: str, count: int, seed: int, start: int, fold
             continue
         _tell(begin=number, name=name)
         place.write_bytes(damaged)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         faulthandler.dump_traceback_later(_WALL_SECONDS, exit=True)
         told = _try(place, chosen)
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -225,5 +232,5 @@ def _limit_memory() -> None:
 
 
 if __name__ == "__main__":
-    _path, _format, _count, _seed, _start, _folder = sys.argv[1:]
-    _child(Path(_path), _format, int(_count), int(_seed), int(_start), Path(_folder))
+    _path, _format, _count, _seed, _start, _folder, _seconds = sys.argv[1:]
+    _child(Path(_path), _format, int(_count), int(_seed), int(_start), Path(_folder), float(_seconds))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode, observe
+from traitlets import Bool, Bytes, Dict, Float, List, Unicode, observe
 
 from sparcfuse_widgets.background import Background
 from sparcfuse_widgets.guard import guarded, problem_of
@@ -22,6 +22,7 @@ _SERIAL = itertools.count(1)  # makes each answer differ from the last: the page
 _FIRST_CHANNELS = 12
 _OVERVIEW_VALUES = 1 << 31  # reading more than this for a look is not worth the wait
 _REMOTE_VALUES = 1 << 25
+_FETCH_WHOLE = 64 << 20  # smaller files are fetched: converting needs them anyway, and panning is faster
 
 
 class SignalModel(Model):
@@ -317,7 +318,6 @@ class PreviewModel(Model):
     notes = List(Unicode()).tag(sync=True)
     fetched = Float(-1.0).tag(sync=True)
     cancellable = Bool(False).tag(sync=True)
-    generation = Int(0)
 
     opened: Any = None
     remote = False
@@ -372,13 +372,9 @@ class PreviewModel(Model):
         else:
             kind = "signals" if streams(self.opened) else "text"
             self.lines = [] if kind == "signals" else describe(self.opened)
-        self.generation += 1
         self.kind = kind
 
     def do_cancel(self, _: dict[str, Any]) -> None:
         """The page no longer wants the file."""
         self._background.cancel()
         self.busy, self.cancellable, self.fetched = False, False, -1.0
-
-
-_FETCH_WHOLE = 64 << 20  # smaller files are fetched: conversion needs them anyway, and panning is faster

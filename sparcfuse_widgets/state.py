@@ -21,7 +21,7 @@ from traitlets import Bool, Dict, HasTraits, Int, List, Unicode, observe
 from sparcfuse_widgets.background import Background
 from sparcfuse_widgets.guard import guarded, problem_of
 
-__all__ = ["DatasetModel", "Model", "SearchModel", "SelectionModel", "human_size", "readable"]
+__all__ = ["DatasetModel", "Model", "SearchModel", "SelectionModel", "default_output", "readable"]
 
 
 class Model(HasTraits):
@@ -268,16 +268,6 @@ def card_of(dataset: Any) -> dict[str, Any]:
         "catalogue": dataset.catalogue,
     }
     return {key: value for key, value in card.items() if value not in (None, "", [])}
-
-
-def human_size(nbytes: float) -> str:
-    """A number of bytes as people say it, in powers of 1000."""
-    size = float(nbytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def default_output() -> str:

@@ -16,7 +16,7 @@ from sparc_fuse_core.errors import FormatError, NotFound, Unreachable
 from sparc_fuse_core.model import Format
 from sparcfuse_widgets import DatasetSearch, guard
 from sparcfuse_widgets.background import Background
-from sparcfuse_widgets.state import DatasetModel, SearchModel, SelectionModel, human_size
+from sparcfuse_widgets.state import DatasetModel, SearchModel, SelectionModel
 from sparcfuse_widgets.work_state import ConvertModel, ResultModel, snippet
 
 
@@ -339,12 +339,6 @@ def test_background_work_that_is_replaced_brings_nothing():
     background.start(lambda cancel: cancel.wait(20), got.append, got.append)
     background.cancel()
     assert background.wait() and got == ["new", "bad"]
-
-
-def test_sizes_are_said_as_people_say_them():
-    assert [human_size(n) for n in (0, 999, 1500, 250_000, 3.2e9, 5e12)] == [
-        "0 B", "999 B", "1.5 kB", "250 kB", "3.2 GB", "5.0 TB",
-    ]  # fmt: skip
 
 
 def test_the_notebook_is_the_page():

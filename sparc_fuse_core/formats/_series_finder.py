@@ -197,8 +197,8 @@ class Finder:
         lengths = {clock.length for clock in self._clocks.get(item.group, [])}
         if item.numeric and item.data.ndim > 2 and lengths & set(item.data.shape):
             self._plan.warnings.append(
-                f"{item.name} has {item.data.ndim} axes, one as long as a time vector beside it; which of the "
-                "others is the channel is not stated, so it is kept as an array"
+                f"{item.name} has {item.data.ndim} axes, one as long as a time vector beside it; which "
+                "other one is the channel is not stated, so it is kept as an array"
             )
 
     def _best(self, item: Item, clocks: list[Clock]) -> Clock | None:

@@ -200,7 +200,7 @@ def _coloured(source: Source, boxes: Boxes, level: LazyArray) -> LazyArray:
 
 
 def _whole(source: Source, boxes: Boxes, stream: Codestream, warnings: list[str]) -> LazyArray:
-    """Components of different sizes (4:2:0 and the like): Pillow brings them together and makes YCC to RGB."""
+    """Components of different sizes (4:2:0 and the like): Pillow brings them together, YCC as RGB."""
     from PIL import Image
 
     x0, y0, x1, y1 = stream.image

@@ -112,7 +112,7 @@ class LazyArray(BackendArray):
             thin.append(slice(None, None, step))
         values = self.read(tuple(cover))[tuple(thin)]
         drop = tuple(0 if not isinstance(k, slice) else slice(None) for k in whole)
-        result: NDArray[Any] = values[drop]
+        result: NDArray[Any] = values[drop] if drop else values
         return result
 
     def scaled(self, gain: NDArray[Any], offset: NDArray[Any], axis: int, dtype: DTypeLike) -> LazyArray:

@@ -201,10 +201,11 @@ def describe(data: xr.Dataset, most: int = 40) -> list[str]:
         return [line[:110] for line in text.splitlines()[:most]]
     lines = []
     for name, held in list(data.variables.items())[:most]:
-        size = " × ".join(f"{n} {dim}" for dim, n in held.sizes.items()) or "one value"
+        label = str(name) if len(str(name)) <= 44 else "…" + str(name)[-43:]
+        size = " × ".join(str(n) for n in held.shape) or "1"
         first: Any = held[(slice(0, 3),) * held.ndim].values.ravel()[:6] if held.size else []
         shown = ", ".join(f"{v:.6g}" if isinstance(v, (float, np.floating)) else str(v)[:24] for v in first)
-        lines.append(f"{name!s:24.24} {size:28.28} {shown}"[:110])
+        lines.append(f"{label:44} {size:16} {shown}"[:120])
     return lines
 
 

@@ -212,9 +212,7 @@ def _spans(rows: slice, tall: int, thin: int) -> list[slice]:
     return [slice(first, min(rows.stop, first + step)) for first in range(rows.start, rows.stop, step)]
 
 
-def _strip(
-    plane: xr.Variable, rows: slice, columns: slice, thin: int, cancel: Cancel | None
-) -> NDArray[Any]:
+def _strip(plane: xr.Variable, rows: slice, columns: slice, thin: int, cancel: Cancel | None) -> NDArray[Any]:
     if cancel is not None and cancel.is_set():
         raise Cancelled("the picture is no longer wanted")
     wide = max(thin, STRIP // max(1, rows.stop - rows.start) // thin * thin)

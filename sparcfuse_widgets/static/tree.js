@@ -35,6 +35,7 @@ class Tree {
     this.tree = makeTree(model.get("paths"), model.get("sizes"), model.get("notes"));
     openSome(this.tree.root);
     this.body.hidden = !model.get("paths").length;
+    this.view.setAttribute("aria-label", `Files of dataset ${model.get("label")}`.trim());
     this.at = 0;
     this.view.scrollTop = 0;
     this.takeSelection();
