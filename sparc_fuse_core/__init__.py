@@ -11,13 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparc_fuse_core.api import (
-        convert,
-        download_and_convert_sparc_data,
-        formats,
-        list_primary_files,
-        search,
-    )
+    import sparc_fuse_core.formats as formats
+    from sparc_fuse_core.api import convert, download_and_convert_sparc_data, list_primary_files, search
     from sparc_fuse_core.errors import (
         Ambiguous,
         FormatError,
@@ -28,10 +23,11 @@ if TYPE_CHECKING:
         WriteError,
     )
     from sparc_fuse_core.opening import open_file, open_zarr
-    from sparc_fuse_core.preview import preview
-    from sparc_fuse_core.verify import verify
+    from sparc_fuse_core.previews import preview
+    from sparc_fuse_core.verification import verify
 
 # Where each promised name lives. They are imported on first use: `import sparc_fuse_core` costs nothing.
+# `formats` is the package of the readers, which can be called.
 _HOMES = {
     "Ambiguous": "errors",
     "FormatError": "errors",
@@ -42,13 +38,13 @@ _HOMES = {
     "WriteError": "errors",
     "convert": "api",
     "download_and_convert_sparc_data": "api",
-    "formats": "api",
+    "formats": "formats",
     "list_primary_files": "api",
     "open_file": "opening",
     "open_zarr": "opening",
-    "preview": "preview",
+    "preview": "previews",
     "search": "api",
-    "verify": "verify",
+    "verify": "verification",
 }
 
 __all__ = [
@@ -73,7 +69,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        home = import_module(f"{__name__}.{_HOMES[name]}")
+        return home if name == _HOMES[name] else getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

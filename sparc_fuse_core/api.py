@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sparc_fuse_core.catalogue import Catalogue, Dataset
-    from sparc_fuse_core.model import Format
 
-__all__ = ["convert", "download_and_convert_sparc_data", "formats", "list_primary_files", "search"]
+__all__ = ["convert", "download_and_convert_sparc_data", "list_primary_files", "search"]
 
 
 def list_primary_files(
@@ -142,13 +141,6 @@ def search(
 ) -> list[Dataset]:
     """Datasets that match ``text``, the best first."""
     return list(_open(catalogue).search(text, limit=limit, offset=offset).items)
-
-
-def formats() -> dict[str, Format]:
-    """Every format that can be read, by name."""
-    from sparc_fuse_core.formats import registry
-
-    return dict(registry())
 
 
 def _open(catalogue: str | Catalogue | None) -> Catalogue:

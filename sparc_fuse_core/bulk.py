@@ -103,20 +103,20 @@ def select(found: Sequence[Recording], paths: Iterable[str] | None) -> tuple[lis
     """The recordings that ``paths`` name (files, members or folders), and the paths that name none."""
     if paths is None:
         return list(found), []
+    below: dict[str, dict[str, Recording]] = {}
+    for recording in found:
+        for file in recording.members:
+            for place in (file.path, *map(str, PurePosixPath(file.path).parents)):
+                below.setdefault(place, {})[recording.path] = recording
     chosen: dict[str, Recording] = {}
     missing = []
     for given in paths:
         wanted = given.strip("/").removeprefix("files/")
-        ways = {wanted, _PRIMARY + wanted.removeprefix(_PRIMARY)}
-        hits = [r for r in found if any(_covers(way, r) for way in ways)]
-        chosen |= {r.path: r for r in hits}
+        hits = below.get(wanted) or below.get(_PRIMARY + wanted.removeprefix(_PRIMARY))
+        chosen |= hits or {}
         if not hits:
             missing.append(given)
     return list(chosen.values()), missing
-
-
-def _covers(wanted: str, recording: Recording) -> bool:
-    return any(f.path == wanted or f.path.startswith(wanted + "/") for f in recording.members)
 
 
 def convert_dataset(

@@ -251,7 +251,7 @@ def info(file: str, reader: Sequence[str], as_json: bool) -> None:
 @click.option("-o", "--output", default=None, type=click.Path(path_type=Path), help="PNG, PDF or SVG.")
 def preview(file: str, output: Path | None) -> None:
     """Draw FILE into a picture."""
-    from sparc_fuse_core.preview import preview as draw
+    from sparc_fuse_core.previews import preview as draw
 
     target = output or Path(f"{Path(file).stem}.png")
     draw(file).savefig(target, dpi=120)
@@ -289,7 +289,7 @@ def formats(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def verify(store: Path, against: str | None, as_json: bool) -> None:
     """Check that STORE is whole and unchanged, and that it says what its SOURCE says."""
-    from sparc_fuse_core.verify import verify as check
+    from sparc_fuse_core.verification import verify as check
 
     counts = check(store, against)
     if as_json:

@@ -53,7 +53,9 @@ def decoded(tree: xr.DataTree) -> Opened:
         return xr.DataTree.from_dict(nodes)
     dataset = tree.to_dataset()
     # Decoding builds an index over every axis: regular time axes must not be there yet.
-    regular = [f"time{s}" for s in stream_names(dataset) if "sampling_frequency" in dataset[f"signals{s}"].attrs]
+    regular = [
+        f"time{s}" for s in stream_names(dataset) if "sampling_frequency" in dataset[f"signals{s}"].attrs
+    ]
     bare = dataset.drop_vars(regular, errors="ignore")
     return _indexed(_lazy_times(xr.decode_cf(bare, decode_times=False)))
 

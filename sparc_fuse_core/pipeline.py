@@ -243,7 +243,7 @@ def _identity(source: Source, tree: xr.DataTree, plan: Any, options: Options) ->
     ends = hashlib.sha256(
         source.head(1 << 16) + source.read(max(0, source.size - (1 << 16)), min(1 << 16, source.size))
     )
-    modified = os.stat(source.url).st_mtime_ns if "://" not in source.url else None
+    modified = Path(source.url).stat().st_mtime_ns if "://" not in source.url else None
     layouts = [[a.path, str(a.dtype), a.layout.shape, a.layout.chunks, a.layout.shards] for a in plan.arrays]
     return {
         "product": product_version(),

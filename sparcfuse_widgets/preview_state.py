@@ -53,7 +53,7 @@ class SignalModel(Model):
     @guarded
     def show(self, dataset: Any, title: str = "", *, remote: bool = False) -> None:
         """Take over a decoded recording and ask for its first window."""
-        from sparc_fuse_core.preview import events, streams
+        from sparc_fuse_core.previews import events, streams
 
         self._refiner.cancel()
         self._background.cancel()
@@ -125,7 +125,7 @@ class SignalModel(Model):
 
     def _refine(self, number: int, sweep: int) -> None:
         """Make the exact overview in the background, once, and draw again when it is there."""
-        from sparc_fuse_core.preview import Overview
+        from sparc_fuse_core.previews import Overview
 
         view = self._views[number]
         most = _REMOTE_VALUES if self._remote else _OVERVIEW_VALUES
@@ -178,7 +178,7 @@ def _sane(asked: dict[str, Any], view: Any) -> dict[str, Any]:
 def _window(
     view: Any, asked: dict[str, Any], overview: Any, cancel: threading.Event, probes: int
 ) -> tuple[str, Any, bool]:
-    from sparc_fuse_core.preview import sample_edges, signal_window
+    from sparc_fuse_core.previews import sample_edges, signal_window
 
     channels, width = asked["channels"], asked["width"]
     edges = sample_edges(view, asked["begin"], asked["end"], width)
@@ -226,7 +226,7 @@ class ImageModel(Model):
     @guarded
     def show(self, tree: Any, title: str = "") -> None:
         """Take over a tree of images and ask for the first plane."""
-        from sparc_fuse_core.preview import scenes
+        from sparc_fuse_core.previews import scenes
 
         self._background.cancel()
         self._scenes = scenes(tree)
@@ -244,7 +244,7 @@ class ImageModel(Model):
     @guarded
     def draw(self) -> None:
         """Read the plane that is ``asked`` for."""
-        from sparc_fuse_core.preview import image_plane
+        from sparc_fuse_core.previews import image_plane
 
         if not self._scenes or not self.asked:
             return
@@ -361,8 +361,8 @@ class PreviewModel(Model):
         self.work(read, self._show)
 
     def _show(self, answer: Any) -> None:
-        from sparc_fuse_core.preview import scenes, streams
-        from sparc_fuse_core.preview.figure import describe
+        from sparc_fuse_core.previews import scenes, streams
+        from sparc_fuse_core.previews.figure import describe
 
         self.opened, self.remote = answer
         self.notes = [str(note) for note in self.opened.attrs.get("fuse_warnings", [])][:20]

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparc_fuse_core.verify import verify
+from sparc_fuse_core.verification import verify
 
 pytestmark = pytest.mark.crash
 
@@ -87,11 +87,18 @@ def run(source: Path, folder: Path) -> Path:
     return made
 
 
+def data_files(folder: Path) -> set[tuple[Path, int, int]]:
+    """Chunks and shards of a store that is being written, with sizes and times."""
+    files = [p for p in folder.rglob("*.partial/**/c/**/*") if p.is_file()]
+    return {(p, p.stat().st_size, p.stat().st_mtime_ns) for p in files}
+
+
 def kill(source: Path, folder: Path, point: float) -> bool:
     """Kill a run when it has done ``point`` of its work: below 0 as it begins, 1 when all data are written.
 
-    Gives whether it died while it wrote data.
+    Gives whether it died between its first and its last byte of data.
     """
+    before = data_files(folder)
     with start(source, folder) as worker:
         assert worker.stdout is not None
         for line in worker.stdout:
@@ -99,13 +106,12 @@ def kill(source: Path, folder: Path, point: float) -> bool:
             if (told == "begin" and point < 0) or (told[0].isdigit() and float(told) >= point):
                 worker.send_signal(signal.SIGKILL)
                 break
-        else:
-            return False  # it was through before the point was seen
-    done = [p for p in folder.iterdir() if p.name.endswith(".zarr")]
-    if done:
-        verify(done[0])  # it was swift: then it is whole
+    made = [p for p in folder.iterdir() if p.name.endswith(".zarr")]
+    if made:
+        verify(made[0])  # it was swift: then it is whole
         return False
-    return any(p.name.endswith(".part") for p in folder.rglob("c/**/*")) or 0 < point < 1
+    described = any(p.is_file() for p in folder.glob("*.partial/zarr.json"))
+    return data_files(folder) != before and not described
 
 
 def points(count: int, rng: random.Random) -> list[float]:
@@ -144,4 +150,5 @@ def test_killed_conversions_go_on(name: str, write: Callable[[Path], None], tmp_
         (made,) = [p for p in folder.iterdir() if p.name.endswith(".zarr")]
         assert_identical(whole, made)
         assert [p.name for p in folder.iterdir() if p != made and p.name != "fuse-log.jsonl"] == []
+    print(f"{inside} of {killed} kills fell into the writing of data")
     assert inside * 4 >= killed, f"{inside} of {killed} kills fell into the writing of data"

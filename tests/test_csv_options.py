@@ -11,7 +11,9 @@ import pytest
 import xarray as xr
 
 from sparc_fuse_core.errors import FormatError, FuseError
-from sparc_fuse_core.formats import _table_rows, _table_tree, open_tree
+from sparc_fuse_core.formats import open_tree
+from sparc_fuse_core.formats._table import rows as table_rows
+from sparc_fuse_core.formats._table import tree as table_tree
 from sparc_fuse_core.formats.csv import FORMAT
 from sparc_fuse_core.model import lazy_arrays, lazy_of
 from sparc_fuse_core.source import open_source
@@ -80,19 +82,19 @@ def _clocked(rows: int) -> str:
 def test_blocks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _open(tmp_path, _clocked(600))
     assert whole["time"].values[-1] == 599 / 8
-    monkeypatch.setattr(_table_tree, "_TEXT_IN_MEMORY", 0)
-    monkeypatch.setattr(_table_rows, "_CACHE_BYTES", 5000)
+    monkeypatch.setattr(table_tree, "_TEXT_IN_MEMORY", 0)
+    monkeypatch.setattr(table_rows, "_CACHE_BYTES", 5000)
     for size in (100, 777):
-        monkeypatch.setattr(_table_rows, "BLOCK", size)
+        monkeypatch.setattr(table_rows, "BLOCK", size)
         xr.testing.assert_identical(_open(tmp_path, _clocked(600)), whole)
 
 
 def test_parts_and_threads_read_what_the_whole_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = _clocked(600).replace("23:59:50.125", "23:59:50.140")  # uneven: time is read from the rows
     whole = _open(tmp_path, text)
-    monkeypatch.setattr(_table_tree, "_TEXT_IN_MEMORY", 0)
-    monkeypatch.setattr(_table_rows, "_CACHE_BYTES", 5000)
-    monkeypatch.setattr(_table_rows, "BLOCK", 500)
+    monkeypatch.setattr(table_tree, "_TEXT_IN_MEMORY", 0)
+    monkeypatch.setattr(table_rows, "_CACHE_BYTES", 5000)
+    monkeypatch.setattr(table_rows, "BLOCK", 500)
     tree = open_tree(open_source(tmp_path / "table.csv"), FORMAT)
     lazy = {name: data for name, _, data in lazy_arrays(tree)}
     assert {"signals", "time", "note"} <= set(lazy)
@@ -112,14 +114,14 @@ def test_parts_and_threads_read_what_the_whole_holds(tmp_path: Path, monkeypatch
 
 
 def test_a_long_table_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_table_rows, "BLOCK", 1 << 14)
-    monkeypatch.setattr(_table_rows, "_CACHE_BYTES", 1 << 16)
+    monkeypatch.setattr(table_rows, "BLOCK", 1 << 14)
+    monkeypatch.setattr(table_rows, "_CACHE_BYTES", 1 << 16)
     path = tmp_path / "long.csv"
     path.write_text("time (s),a\n" + "".join(f"{i / 1000:.3f},{i}\n" for i in range(100_000)))
-    held: list[_table_rows.Rows] = []
-    begin = _table_rows.Rows.scan
+    held: list[table_rows.Rows] = []
+    begin = table_rows.Rows.scan
     monkeypatch.setattr(
-        _table_rows.Rows, "scan", lambda rows, visit: (held.append(rows), begin(rows, visit))[1]
+        table_rows.Rows, "scan", lambda rows, visit: (held.append(rows), begin(rows, visit))[1]
     )
     tree = open_tree(open_source(path), FORMAT)
     samples = lazy_of(tree["signals"].variable)

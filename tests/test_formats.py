@@ -32,7 +32,7 @@ from sparc_fuse_core.model import lazy_of
 from sparc_fuse_core.opening import open_zarr
 from sparc_fuse_core.source import open_source
 from sparc_fuse_core.testing import check_reader
-from sparc_fuse_core.verify import verify
+from sparc_fuse_core.verification import verify
 
 READABLE = [row for row in ROWS if row["expect"] == "ok"]
 WHOLE = ("csv",)  # a table is read to its end before its columns and rows are known

@@ -11,7 +11,7 @@ import xarray as xr
 from sparc_fuse_core.catalogue import File
 from sparc_fuse_core.model import Channel, Events, LazyArray, Scene, Stream, from_numpy, images, recording
 from sparc_fuse_core.opening import decoded
-from sparc_fuse_core.preview import (
+from sparc_fuse_core.previews import (
     Overview,
     events,
     image_plane,
@@ -20,9 +20,9 @@ from sparc_fuse_core.preview import (
     signal_window,
     streams,
 )
-from sparc_fuse_core.preview import preview as draw
-from sparc_fuse_core.preview.image import STRIP
-from sparc_fuse_core.preview.signals import BLOCK
+from sparc_fuse_core.previews import preview as draw
+from sparc_fuse_core.previews.image import STRIP
+from sparc_fuse_core.previews.signals import BLOCK
 from sparcfuse_widgets import FilePreview, ImagePreview, SignalPreview
 from sparcfuse_widgets.preview_state import ImageModel, PreviewModel, SignalModel
 

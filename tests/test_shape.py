@@ -132,7 +132,7 @@ def test_promised_names_exist_and_are_documented():
 def test_the_older_functions_keep_their_signatures():
     from sparc_fuse_core import download_and_convert_sparc_data, list_primary_files
 
-    assert list(inspect.signature(list_primary_files).parameters)[0] == "dataset_id"
+    assert next(iter(inspect.signature(list_primary_files).parameters)) == "dataset_id"
     names = list(inspect.signature(download_and_convert_sparc_data).parameters)
     assert names[:6] == [
         "dataset_id", "primary_paths", "output_dir", "descriptors_dir", "file_format", "overwrite",

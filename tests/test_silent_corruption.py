@@ -21,7 +21,7 @@ from sparc_fuse_core.pipeline import Options, convert_one
 from sparc_fuse_core.provenance import product_version
 from sparc_fuse_core.report import LOG_NAME
 from sparc_fuse_core.source import open_source
-from sparc_fuse_core.verify import verify
+from sparc_fuse_core.verification import verify
 
 OUTPUTS = ("zarr", "zarr.zip", "npz", "mat")
 

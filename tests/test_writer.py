@@ -24,7 +24,7 @@ from stores import convert_tree, load_mat, tree_bytes
 from sparc_fuse_core.errors import Busy, Cancelled, DiskFull, Exists
 from sparc_fuse_core.model import Array, LazyArray, Scene, Stream, from_numpy, images, recording
 from sparc_fuse_core.pipeline import exclusive
-from sparc_fuse_core.verify import verify
+from sparc_fuse_core.verification import verify
 from sparc_fuse_core.writers import layout, mat, plan, pyramid
 
 OUTPUTS = ("zarr", "zarr.zip", "npz", "mat")

@@ -1,12 +1,17 @@
-"""The registry: every module in this folder with a ``FORMAT`` is a format; nobody edits a list."""
+"""The registry: every module in this folder with a ``FORMAT`` is a format; nobody edits a list.
+
+``sparc_fuse_core.formats()`` gives every format that can be read, by name.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 import warnings
 from functools import cache
 from pathlib import PurePosixPath
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sparc_fuse_core.errors import FormatError, FuseError, MissingDependency, NotSupported, Truncated
@@ -45,9 +50,15 @@ def _suffix_length(format_: Format, name: str) -> int:
     return max((len(s) for s in format_.suffixes if lowered.endswith(s)), default=0)
 
 
+@cache
+def _endings() -> tuple[str, ...]:
+    return tuple(sorted({s for f in registry().values() for s in f.suffixes}, key=len, reverse=True))
+
+
 def stem_of(name: str) -> str:
     """``name`` without the longest ending that any format has (``.ome.tif``), else without its last one."""
-    longest = max((_suffix_length(f, name) for f in registry().values()), default=0)
+    lowered = name.lower()
+    longest = next((len(ending) for ending in _endings() if lowered.endswith(ending)), 0)
     return name[: len(name) - longest] if 0 < longest < len(name) else PurePosixPath(name).stem
 
 
@@ -131,3 +142,13 @@ def open_tree(source: Source, format_: Format | None = None, **options: Any) -> 
     tree.attrs.setdefault("fuse_title", chosen.title)
     tree.set_close(source.close)
     return tree
+
+
+class _Callable(ModuleType):
+    """This package under the name of a promised function: it answers both as a module and as a call."""
+
+    def __call__(self) -> dict[str, Format]:
+        return dict(registry())
+
+
+sys.modules[__name__].__class__ = _Callable

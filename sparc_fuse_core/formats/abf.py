@@ -1,6 +1,6 @@
 """Axon Binary Format, ABF1 1.0-1.8x and ABF2: recordings of Clampex, AxoScope and Fetchex.
 
-Header (`_abf_v1`, `_abf_v2`), then the samples: int16 counts or float32 physical values, all channels of a
+Header (`_abf.v1`, `_abf.v2`), then the samples: int16 counts or float32 physical values, all channels of a
 scan side by side, sweep after sweep without padding, little-endian. Counts become physical values with
 ``range / resolution / (instrument scale * signal gain * programmable gain * telegraphed gain)`` and
 ``instrument offset - signal offset``, each per channel.
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparc_fuse_core.errors import FormatError
-from sparc_fuse_core.formats import _abf_v1, _abf_v2
-from sparc_fuse_core.formats._abf import TAG_KINDS, Header, Sweep, broken, sweeps
+from sparc_fuse_core.formats._abf import v1, v2
+from sparc_fuse_core.formats._abf.header import TAG_KINDS, Header, Sweep, broken, sweeps
 from sparc_fuse_core.model import (
     Array,
     Events,
@@ -75,9 +75,9 @@ def open_abf(source: Source, /, **options: Any) -> xr.DataTree:
 def _read_header(source: Source) -> Header:
     mark = source.head(4)
     if mark == b"ABF ":
-        head = _abf_v1.read_header(source)
+        head = v1.read_header(source)
     elif mark == b"ABF2":
-        head = _abf_v2.read_header(source)
+        head = v2.read_header(source)
     else:
         raise FormatError(
             f"{source.name}: an Axon file starts with 'ABF ' or 'ABF2', this one with {mark!r}; "

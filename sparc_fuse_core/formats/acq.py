@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparc_fuse_core.formats._acq import Header, Marker, created
-from sparc_fuse_core.formats._acq_header import read_header
-from sparc_fuse_core.formats._acq_samples import group_data
+from sparc_fuse_core.formats._acq.cursor import Header, Marker, created
+from sparc_fuse_core.formats._acq.header import read_header
+from sparc_fuse_core.formats._acq.samples import group_data
 from sparc_fuse_core.model import Array, Events, Format, Stream, recording
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparc_fuse_core.errors import FormatError
-from sparc_fuse_core.formats._table_labchart import looks_like, open_labchart
-from sparc_fuse_core.formats._table_layout import examine
-from sparc_fuse_core.formats._table_rows import Rows
-from sparc_fuse_core.formats._table_shape import is_table, is_wide, spell
-from sparc_fuse_core.formats._table_text import encoding_of, newline_of, records_of
-from sparc_fuse_core.formats._table_tree import assemble
-from sparc_fuse_core.formats._table_turned import turned
+from sparc_fuse_core.formats._table.labchart import looks_like, open_labchart
+from sparc_fuse_core.formats._table.layout import examine
+from sparc_fuse_core.formats._table.rows import Rows
+from sparc_fuse_core.formats._table.shape import is_table, is_wide, spell
+from sparc_fuse_core.formats._table.text import encoding_of, newline_of, records_of
+from sparc_fuse_core.formats._table.tree import assemble
+from sparc_fuse_core.formats._table.turned import turned
 from sparc_fuse_core.model import Format
 
 if TYPE_CHECKING:

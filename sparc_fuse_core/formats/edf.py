@@ -1,7 +1,7 @@
 """European Data Format and its relatives: EDF, EDF+C, EDF+D, BDF (24 bit), BDF+ (.edf, .bdf, .rec).
 
-A header (`_edf_header`), then data records of equal length; in each, a run of samples of every signal
-(`_edf_records`) and, in the + variants, annotations (`_edf_annotations`).
+A header (`_edf.header`), then data records of equal length; in each, a run of samples of every signal
+(`_edf.records`) and, in the + variants, annotations (`_edf.annotations`).
 
 - Signals of one sampling frequency form one stream, nothing is resampled; the first signal's is the primary.
 - Digital integers stay raw, with gain and offset from the physical and digital limits.
@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparc_fuse_core.errors import Ambiguous, FormatError
-from sparc_fuse_core.formats._edf_annotations import Annotations, read_annotations
-from sparc_fuse_core.formats._edf_header import Header, Signal, is_header, read_header
-from sparc_fuse_core.formats._edf_records import Records, signal_array
+from sparc_fuse_core.formats._edf.annotations import Annotations, read_annotations
+from sparc_fuse_core.formats._edf.header import Header, Signal, is_header, read_header
+from sparc_fuse_core.formats._edf.records import Records, signal_array
 from sparc_fuse_core.model import Events, Format, LazyArray, Stream, recording
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """HDF5 of any layout (.h5, .hdf5, .he5): every numeric or text dataset, under its path.
 
 Superblock at byte 0, 512, 1024 or 2048. Links and datasets that lead out of the file are named in what was
-not carried over, never opened. Which datasets are signals is told by the rules of ``_series``: attributes
+not carried over, never opened. Which datasets are signals is told by the rules of ``_series.arrange``: attributes
 like ``sampling_rate`` on a dataset or a group, a scalar or a time vector beside it, or the reader's
 options. A group named like a date and time gives the start of the recording. A compound dataset is one
 array a field.
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sparc_fuse_core.formats._h5 import SIGNATURE, USER_BLOCKS, Tree, open_h5
-from sparc_fuse_core.formats._series import OPTIONS, Plan, arrange, options_of
-from sparc_fuse_core.formats._values import flatten
+from sparc_fuse_core.formats._container.h5 import SIGNATURE, USER_BLOCKS, Tree, open_h5
+from sparc_fuse_core.formats._container.values import flatten
+from sparc_fuse_core.formats._series.arrange import OPTIONS, Plan, arrange, options_of
 from sparc_fuse_core.model import Format
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def open_hdf5(source: Source, /, **options: Any) -> xr.DataTree:
     """The datasets of an HDF5 file as streams and arrays.
 
     Options: ``rate`` (Hz, or ``path=Hz`` pairs), ``time``, ``signals``, ``orientation``, ``time_unit``; see
-    `_series`.
+    `_series.arrange`.
     """
     chosen = options_of(options, source.name)
     file = open_h5(source)

@@ -1,4 +1,4 @@
-"""JPEG 2000: JP2 files (`_jp2_boxes`) and bare codestreams (`_jp2_codestream`).
+"""JPEG 2000: JP2 files (`_jp2.boxes`) and bare codestreams (`_jp2.codestream`).
 
 Samples are those that were coded: no colour conversion, depth as stored. Tiles are decoded one by one when
 asked for; halvings that the coding holds are the lower resolutions. Components that are stored coarser than
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparc_fuse_core.errors import FormatError, LimitExceeded
-from sparc_fuse_core.formats._jp2_boxes import MARK, Boxes, read_boxes
-from sparc_fuse_core.formats._jp2_codestream import SOC_SIZ, Codestream, can_halve, read_codestream
-from sparc_fuse_core.formats._tiff_book import is_print_resolution
-from sparc_fuse_core.formats._tiff_page import SegmentCache
+from sparc_fuse_core.formats._jp2.boxes import MARK, Boxes, read_boxes
+from sparc_fuse_core.formats._jp2.codestream import SOC_SIZ, Codestream, can_halve, read_codestream
+from sparc_fuse_core.formats._tiff.book import is_print_resolution
+from sparc_fuse_core.formats._tiff.page import SegmentCache
 from sparc_fuse_core.model import Channel, Format, LazyArray, Scene, images
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """MATLAB files (.mat): level 4, level 5 (versions 5, 6, 7; either byte order) and 7.3 (HDF5).
 
-Each level is read by its own module (``_mat_v4``, ``_mat_v5``, ``_mat_v73``) into the same nodes; MATLAB's
-objects are resolved by ``_mat_objects``; layouts of well-known programs are recognised by ``_mat_layouts``
-(LabChart, FieldTrip, EEGLAB, Spike2), all others by the rules of ``_series``.
+Each level is read by its own module (``_mat.v4``, ``_mat.v5``, ``_mat.v73``) into the same nodes; MATLAB's
+objects are resolved by ``_mat.objects``; layouts of well-known programs are recognised by ``_mat.layouts``
+(LabChart, FieldTrip, EEGLAB, Spike2), all others by the rules of ``_series.arrange``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparc_fuse_core.errors import FormatError
-from sparc_fuse_core.formats._h5 import SIGNATURE
-from sparc_fuse_core.formats._mat_v4 import byte_order, read_v4
-from sparc_fuse_core.formats._series import OPTIONS, Plan, arrange, options_of
-from sparc_fuse_core.formats._values import Struct, flatten
+from sparc_fuse_core.formats._container.h5 import SIGNATURE
+from sparc_fuse_core.formats._container.values import Struct, flatten
+from sparc_fuse_core.formats._mat.v4 import byte_order, read_v4
+from sparc_fuse_core.formats._series.arrange import OPTIONS, Plan, arrange, options_of
 from sparc_fuse_core.model import Format
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def level(head: bytes) -> str:
 def open_mat(source: Source, /, **options: Any) -> xr.DataTree:
     """The variables of a MATLAB file as streams, events and arrays.
 
-    Options: ``rate``, ``time``, ``signals``, ``orientation``, ``time_unit``; see `_series`. Raises
+    Options: ``rate``, ``time``, ``signals``, ``orientation``, ``time_unit``; see `_series.arrange`. Raises
     FormatError when the file is damaged and Ambiguous when it states two sampling rates for the same signal.
     """
     chosen = options_of(options, source.name)
@@ -47,9 +47,9 @@ def open_mat(source: Source, /, **options: Any) -> xr.DataTree:
 
 def read_variables(source: Source, kind: str) -> tuple[Struct, Plan]:
     """Variables by name, and a plan that holds what is to be said about them."""
-    from sparc_fuse_core.formats._mat_objects import resolve_objects
-    from sparc_fuse_core.formats._mat_v5 import read_v5
-    from sparc_fuse_core.formats._mat_v73 import read_v73
+    from sparc_fuse_core.formats._mat.objects import resolve_objects
+    from sparc_fuse_core.formats._mat.v5 import read_v5
+    from sparc_fuse_core.formats._mat.v73 import read_v73
 
     readers = {"4": read_v4, "5": read_v5, "7.3": read_v73}
     if kind not in readers:
@@ -69,7 +69,7 @@ def read_variables(source: Source, kind: str) -> tuple[Struct, Plan]:
 
 def tree_of(found: Struct, plan: Plan, source: Source, options: Any) -> xr.DataTree:
     """The tree of named variables: first the layouts that we know, then the rules for everything."""
-    from sparc_fuse_core.formats._mat_layouts import take_layouts
+    from sparc_fuse_core.formats._mat.layouts import take_layouts
 
     left = found if options.chosen else take_layouts(found, plan, source)
     items, dropped = flatten(left, source.name)

@@ -16,7 +16,7 @@ import numpy as np
 
 from sparc_fuse_core.errors import FormatError, LimitExceeded, Truncated
 from sparc_fuse_core.formats._codestream import jpeg_frame
-from sparc_fuse_core.formats._picture_png import MARK, PngHeader, read_png
+from sparc_fuse_core.formats._png import MARK, PngHeader, read_png
 from sparc_fuse_core.model import Channel, Format, Scene, images
 from sparc_fuse_core.model.lazy import LazyArray, from_planes
 

@@ -1,8 +1,8 @@
 """TIFF, BigTIFF, ImageJ stacks and OME-TIFF, read page by page and piece by piece.
 
-The layout of the file is in `_tiff_ifd` (directories) and `_tiff_page` (strips and tiles); which page is
-what comes from, in this order: OME-XML (`_tiff_ome`), ImageJ's description (`_tiff_imagej`), the marks of
-other programs (`_tiff_kinds`), and else from the pages alone (`_tiff_pages`). Pixels are never changed:
+The layout of the file is in `_tiff.ifd` (directories) and `_tiff.page` (strips and tiles); which page is
+what comes from, in this order: OME-XML (`_tiff.ome`), ImageJ's description (`_tiff.imagej`), the marks of
+other programs (`_tiff.kinds`), and else from the pages alone (`_tiff.pages`). Pixels are never changed:
 only palettes become colours. Axes come out as page, t, c, z, y, x; those of one item are left out.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sparc_fuse_core.formats import _tiff_ome as ome
-from sparc_fuse_core.formats._tiff_book import Book, colour, open_book
-from sparc_fuse_core.formats._tiff_imagej import describe_imagej, parse_description, read_extra
-from sparc_fuse_core.formats._tiff_kinds import describe_other
-from sparc_fuse_core.formats._tiff_pages import Axes, Group, read_pages
+from sparc_fuse_core.formats._tiff import ome
+from sparc_fuse_core.formats._tiff.book import Book, colour, open_book
+from sparc_fuse_core.formats._tiff.imagej import describe_imagej, parse_description, read_extra
+from sparc_fuse_core.formats._tiff.kinds import describe_other
+from sparc_fuse_core.formats._tiff.pages import Axes, Group, read_pages
 from sparc_fuse_core.model import Format, Scene, images
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sparc_fuse_core.errors import FormatError
-from sparc_fuse_core.formats._wav_chunks import (
+from sparc_fuse_core.formats._wav.chunks import (
     Chunk,
     Layout,
     bext,
@@ -25,7 +25,7 @@ from sparc_fuse_core.formats._wav_chunks import (
     read_layout,
     words,
 )
-from sparc_fuse_core.formats._wav_samples import Coding, read_coding, read_samples
+from sparc_fuse_core.formats._wav.samples import Coding, read_coding, read_samples
 from sparc_fuse_core.model import Events, Format, Stream, recording
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Metadata and small arrays of a store, made in memory and put on disk as whole files when all data are there."""
+"""Metadata and small arrays of a store: made in memory, put on disk as whole files when all data are there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["build_structure", "write_keys"]
 def build_structure(plan: Plan, zarr_format: int, *, consolidate: bool = True) -> dict[str, bytes]:
     """All metadata and small arrays of the store as ``{key: bytes}``.
 
-    With ``consolidate`` the root carries the metadata of all nodes: without it a plain ``xr.open_zarr`` warns.
+    With ``consolidate`` the root carries the metadata of all nodes; a plain ``xr.open_zarr`` warns else.
     """
     import zarr
     from zarr.storage import MemoryStore

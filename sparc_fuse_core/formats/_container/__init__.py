@@ -1,0 +1,1 @@
+"""Containers that describe themselves: shared by MATLAB and HDF5."""

@@ -1,0 +1,1 @@
+"""Parts of the JPEG 2000 reader."""

@@ -1,0 +1,1 @@
+"""From named arrays to streams: shared by MATLAB and HDF5."""
