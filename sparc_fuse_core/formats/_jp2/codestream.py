@@ -102,8 +102,9 @@ class Codestream:
 
         data = self._alone(tile)
         x0, y0, x1, y1 = self.area(tile, level)
+        options: dict[str, Any] = {"skipres": level} if level else {}
         try:
-            pixels = imagecodecs.jpeg2k_decode(data, **({"skipres": level} if level else {}))
+            pixels = imagecodecs.jpeg2k_decode(data, **options)
         except MemoryError as error:
             raise LimitExceeded(
                 f"{self.source.name}: a tile unpacks to more than memory holds", hint=_REPAIR

@@ -212,7 +212,7 @@ def _stream(part: Part, number: int, zero: datetime.datetime | None, warnings: l
 
     def read(key: Any) -> NDArray[Any]:
         span = key[1] if isinstance(key[1], slice) else slice(key[1], key[1] + 1)
-        found = rows.matrix(channels, span.start, span.stop).T[key[0]]
+        found: NDArray[Any] = rows.matrix(channels, span.start, span.stop).T[key[0]]
         return found if isinstance(key[1], slice) else found[..., 0]
 
     offset = _offset(part, zero)

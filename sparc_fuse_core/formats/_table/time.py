@@ -77,10 +77,10 @@ class Steps:
             return
         if self._guess is not None:
             off = float(np.abs(since - index * float(self._guess)).max())
-            self._exact = self._exact and off <= noise
+            self._exact = bool(self._exact and off <= noise)
         slack = max(10.0**-self._digits, noise, 1e-6 * float(self._guess or 0))
-        self._low = max(self._low, float(((since[later] - slack) / index[later]).max()))
-        self._high = min(self._high, float(((since[later] + slack) / index[later]).min()))
+        self._low = max(self._low, float(np.max((since[later] - slack) / index[later])))
+        self._high = min(self._high, float(np.min((since[later] + slack) / index[later])))
 
     @property
     def increasing(self) -> bool:

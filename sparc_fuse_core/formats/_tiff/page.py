@@ -177,7 +177,7 @@ class Page:
 
     def _crop(self, offset: int, rows: slice, columns: slice) -> NDArray[Any]:
         layout = self.layout
-        stored = layout.dtype.newbyteorder(layout.order)
+        stored = layout.dtype.newbyteorder(">" if layout.order == ">" else "<")
         row = layout.segment[1] * layout.together
         pixels = self.source.array(
             stored, offset + rows.start * row * stored.itemsize, (rows.stop - rows.start) * row, "pixels"
@@ -220,5 +220,5 @@ def _extremes(offsets: NDArray[Any], counts: NDArray[Any]) -> list[tuple[int, in
     if not len(offsets):
         return []
     ends = offsets + counts
-    rows = {int(offsets.argmin()), int(counts.argmin()), int(ends.argmax()), int(counts.argmax())}
+    rows = {int(np.argmin(offsets)), int(np.argmin(counts)), int(np.argmax(ends)), int(np.argmax(counts))}
     return [(int(offsets[i]), int(counts[i])) for i in rows]
