@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,23 +112,30 @@ def _blank(data: bytes, rng: random.Random, edges: list[int]) -> tuple[str, byte
 
 
 def run_mutants(
-    path: Path | str, format_name: str, count: int, seed: int, *, seconds: float = SECONDS
+    path: Path | str | Sequence[Path], format_name: str, count: int, seed: int, *, seconds: float = SECONDS
 ) -> list[Finding]:
-    """Try a reader on ``count`` damaged copies of a file, each for at most ``seconds`` of processor time.
+    """Try a reader on damaged copies of a file, or of each of several files.
+
+    Parameters
+    ----------
+    count
+        Copies of each file.
+    seconds
+        Processor time that one copy may take.
 
     Returns
     -------
     list of Finding
         One for each that gave anything else than data or a FuseError; empty when the reader is sound.
     """
-    source = Path(path)
+    sources = [Path(path)] if isinstance(path, str | Path) else list(path)
     folder = Path(tempfile.mkdtemp(prefix="fuse-mutants-"))
     findings: list[Finding] = []
-    start = 0
-    while start < count:
-        command = [sys.executable, "-m", __name__, str(source), format_name, str(count), str(seed)]
+    start, total = 0, count * len(sources)
+    while start < total:
+        asked = [format_name, str(count), str(seed), str(start), str(folder), str(seconds)]
         done = subprocess.run(
-            [*command, str(start), str(folder), str(seconds)],
+            [sys.executable, "-m", __name__, *asked, *map(str, sources)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -139,21 +146,20 @@ def run_mutants(
         if done.returncode == 0:
             break
         if not begun:
-            detail = done.stderr[-3000:]
-            findings.append(Finding("intact", f"exit {done.returncode}", detail, source))
+            findings.append(Finding("intact", f"exit {done.returncode}", done.stderr[-3000:], sources[0]))
             break
-        findings.append(_death(begun[-1], done.returncode, done.stderr[-3000:], folder, source.name))
+        findings.append(_death(begun[-1], done.returncode, done.stderr[-3000:], folder))
         start = begun[-1]["begin"] + 1
     if not findings:
         shutil.rmtree(folder)
     return findings
 
 
-def _death(last: dict[str, Any], status: int, detail: str, folder: Path, name: str) -> Finding:
+def _death(last: dict[str, Any], status: int, detail: str, folder: Path) -> Finding:
     """What a child died of: the limit of time (SIGPROF, or the watchdog's exit 1), or a crash."""
-    kept = folder / f"{last['begin']}-{last['name']}-{name}"
+    kept = folder / f"{last['begin']}-{last['name']}-{Path(last['place']).name}"
     with contextlib.suppress(OSError):
-        shutil.move(folder / name, kept)
+        shutil.move(last["place"], kept)
     kind = "hang" if "Timeout" in detail or status == -27 else f"crash {status}"
     return Finding(last["name"], kind, detail, kept)
 
@@ -162,28 +168,24 @@ def _death(last: dict[str, Any], status: int, detail: str, folder: Path, name: s
 
 
 def _child(
-    path: Path, format_name: str, count: int, seed: int, start: int, folder: Path, seconds: float
+    format_name: str, count: int, seed: int, start: int, folder: Path, seconds: float, paths: Sequence[Path]
 ) -> None:
     import signal
 
     from sparc_fuse_core.formats import registry
 
     chosen = registry()[format_name]
-    data = path.read_bytes()
-    if chosen.members is not None:
-        for name in chosen.members([p.name for p in path.parent.iterdir()], path.name):
-            shutil.copyfile(path.parent / name, folder / name)
-    place = folder / path.name
-    place.write_bytes(data)
-    _try(place, chosen)  # imports what the reader needs, before memory is limited
-    rng = random.Random(seed)  # noqa: S311 - damage that can be repeated, no secret
+    held = [(_copy(path, folder / str(i), chosen), path.read_bytes()) for i, path in enumerate(paths)]
+    for place, _ in held:
+        _try(place, chosen)  # imports what the reader needs, before memory is limited
     faulthandler.enable()
     faulthandler.register(signal.SIGPROF, chain=True)
     _limit_memory()
-    for number, (name, damaged) in enumerate(mutants(data, rng, count)):
+    rows = ((place, row) for place, data in held for row in mutants(data, _rng(seed), count))
+    for number, (place, (name, damaged)) in enumerate(rows):
         if number < start:
             continue
-        _tell(begin=number, name=name)
+        _tell(begin=number, name=name, place=str(place))
         place.write_bytes(damaged)
         signal.setitimer(signal.ITIMER_PROF, seconds)
         faulthandler.dump_traceback_later(_WALL_SECONDS, exit=True)
@@ -191,9 +193,24 @@ def _child(
         signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
         if told is not None:
-            kept = folder / f"{number}-{name}-{path.name}"
+            kept = folder / f"{number}-{name}-{place.name}"
             shutil.copyfile(place, kept)
             _tell(name=name, kind=told[0], detail=told[1], path=str(kept))
+
+
+def _rng(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - damage that can be repeated, no secret
+
+
+def _copy(path: Path, folder: Path, chosen: Any) -> Path:
+    """The file, with those that belong to it, in a folder of its own."""
+    folder.mkdir(exist_ok=True)
+    names = [path.name]
+    if chosen.members is not None:
+        names += chosen.members([p.name for p in path.parent.iterdir()], path.name)
+    for name in names:
+        shutil.copyfile(path.parent / name, folder / name)
+    return folder / path.name
 
 
 def _tell(**content: Any) -> None:
@@ -232,5 +249,6 @@ def _limit_memory() -> None:
 
 
 if __name__ == "__main__":
-    _path, _format, _count, _seed, _start, _folder, _seconds = sys.argv[1:]
-    _child(Path(_path), _format, int(_count), int(_seed), int(_start), Path(_folder), float(_seconds))
+    _format, _count, _seed, _start, _folder, _seconds, *_paths = sys.argv[1:]
+    _numbers = int(_count), int(_seed), int(_start)
+    _child(_format, *_numbers, Path(_folder), float(_seconds), [Path(p) for p in _paths])

@@ -511,7 +511,7 @@ def long_recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     import struct
 
     path = tmp_path_factory.mktemp("long") / "long.wav"
-    block = np.random.default_rng(0).integers(-900, 900, 12 << 19, "i2").tobytes()
+    block = np.random.default_rng(0).integers(-900, 900, 12 << 9, "i2").tobytes() * 1024
     count, channels, rate = 50, 12, 30_000
     nbytes = len(block) * count
     head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", nbytes + 36, b"WAVE", b"fmt ", 16, 1, channels, rate,

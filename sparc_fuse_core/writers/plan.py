@@ -73,30 +73,34 @@ def make_plan(tree: xr.DataTree, zarr_format: int = 3) -> Plan:
         dataset = node.to_dataset(inherit=False)
         group = node.path.strip("/")
         plan.groups[group] = {k: v for k, v in dataset.attrs.items() if k not in PRIVATE}
+        # Asked once: a file may hold thousands of arrays, and xarray looks through all of them each time.
+        coords = {str(name): set(held.dims) for name, held in dataset.coords.variables.items()}
         for name, held in dataset.variables.items():
-            _add_variable(plan, dataset, group, str(name), held)
+            _add_variable(plan, coords, group, str(name), held)
     if tree.attrs["fuse_kind"] == "image":
         _add_pyramids(plan, tree, zarr_format)
     return plan
 
 
-def _add_variable(plan: Plan, dataset: xr.Dataset, group: str, name: str, held: xr.Variable) -> None:
+def _add_variable(
+    plan: Plan, coords: Mapping[str, set[Any]], group: str, name: str, held: xr.Variable
+) -> None:
     path = f"{group}/{name}".strip("/")
     dims = tuple(str(d) for d in held.dims)
     attrs = dict(held.attrs)
-    if name not in dataset.coords:
-        beside = [str(c) for c, v in dataset.coords.items() if c not in dims and set(v.dims) <= set(dims)]
+    if name not in coords:
+        beside = [c for c, along in coords.items() if c not in dims and along <= set(dims)]
         if beside:
             attrs["coordinates"] = " ".join(beside)
     data = lazy_of(held)
-    if data is None or data.ndim == 0 or data.dtype.kind in "OT" or _is_small_axis(dataset, name, data):
+    if data is None or data.ndim == 0 or data.dtype.kind in "OT" or (name in coords and _is_small_axis(data)):
         values = held.values if data is None else data.read((slice(None),) * data.ndim)
         layout = plain_layout(values.shape, _sized(values))
         plan.arrays.append(
             ArraySpec(path, dims, values.dtype, replace(layout, shards=layout.chunks), attrs, values)
         )
         return
-    layout = _layout(dataset, held, data)
+    layout = _layout(held, data)
     plan.arrays.append(ArraySpec(path, dims, data.dtype, layout, attrs))
     task = Task(path, layout, data.dtype, data)
     if name.startswith("signals") and not group:
@@ -109,15 +113,15 @@ def _add_variable(plan: Plan, dataset: xr.Dataset, group: str, name: str, held: 
     plan.tasks.append(task)
 
 
-def _is_small_axis(dataset: xr.Dataset, name: str, data: LazyArray) -> bool:
-    return data.ndim == 1 and data.nbytes <= 1 << 25 and name in dataset.coords
+def _is_small_axis(data: LazyArray) -> bool:
+    return data.ndim == 1 and data.nbytes <= 1 << 25
 
 
 def _sized(values: NDArray[Any]) -> np.dtype[Any]:
     return np.dtype("u8") if values.dtype.kind in "OT" else values.dtype
 
 
-def _layout(dataset: xr.Dataset, held: xr.Variable, data: LazyArray) -> Layout:
+def _layout(held: xr.Variable, data: LazyArray) -> Layout:
     dims = held.dims
     if len(dims) >= 2 and str(dims[-1]).startswith("time") and str(dims[-2]).startswith("channel"):
         return signal_layout(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from math import prod
 from pathlib import Path
@@ -97,15 +97,16 @@ def _run(task: Task, root: Path, journal: Journal, zarr_format: int, watch: Watc
     data = task.data if task.data is not None else _stored(root, task.parent)
     counted = task.data is not None
     merged: Stats = {}
+    units = list(_todo(task, journal, merged, watch if counted else Watch(0)))
+    if len(units) <= 1:
+        for unit, index in units:
+            job = _Unit(task, data, index, root, zarr_format, watch if counted else Watch(0))
+            _note(job.run(unit), journal, merged)
+        return merged
     with ThreadPoolExecutor(workers, thread_name_prefix="fuse-write") as pool:
         pending: set[Future[tuple[str, list[Written], Stats]]] = set()
         try:
-            for index in np.ndindex(*task.layout.grid):
-                unit = f"{task.path}:{','.join(map(str, index))}"
-                if unit in journal.done:
-                    _merge(merged, journal.stats.get(unit, {}))
-                    watch.add(_region_bytes(task, index) if counted else 0)
-                    continue
+            for unit, index in units:
                 while len(pending) >= workers + 1:
                     pending = _collect(pending, journal, merged)
                 job = _Unit(task, data, index, root, zarr_format, watch if counted else Watch(0))
@@ -119,14 +120,29 @@ def _run(task: Task, root: Path, journal: Journal, zarr_format: int, watch: Watc
     return merged
 
 
+def _todo(task: Task, journal: Journal, merged: Stats, watch: Watch) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The units that no earlier run has finished."""
+    for index in np.ndindex(*task.layout.grid):
+        unit = f"{task.path}:{','.join(map(str, index))}"
+        if unit in journal.done:
+            _merge(merged, journal.stats.get(unit, {}))
+            watch.add(_region_bytes(task, index))
+        else:
+            yield unit, index
+
+
+def _note(done: tuple[str, list[Written], Stats], journal: Journal, merged: Stats) -> None:
+    unit, files, stats = done
+    journal.add(unit, files, stats)
+    _merge(merged, stats)
+
+
 def _collect(
     pending: set[Future[tuple[str, list[Written], Stats]]], journal: Journal, merged: Stats
 ) -> set[Any]:
     done, rest = wait(pending, return_when=FIRST_COMPLETED)
     for future in done:
-        unit, files, stats = future.result()
-        journal.add(unit, files, stats)
-        _merge(merged, stats)
+        _note(future.result(), journal, merged)
     return rest
 
 

@@ -1,0 +1,1 @@
+"""What SON32 and SON64 share."""
