@@ -88,10 +88,8 @@ def convert_one(
             _same_source(target, source)
             return facts | {"skipped": True, "bytes_out": size_of(target), "warnings": [], "sha256": None}
         digest = _Digest(source, options.sha256)
-        work = target.with_name(target.name + ".partial")
         try:
-            writer = _WRITERS[options.file_format]
-            writer(tree, source, target, work, options, digest, progress, cancel)
+            _Conversion(tree, source, target, options, digest, progress, cancel).run()
         finally:
             digest.stop()
             tree.close()
@@ -123,136 +121,110 @@ def _is_source(held: Mapping[str, Any], source: Source) -> bool:
     return digest is None or "://" in source.url or digest == source.sha256()
 
 
-def _write_zarr(
-    tree: xr.DataTree,
-    source: Source,
-    target: Path,
-    work: Path,
-    options: Options,
-    digest: _Digest,
-    progress: Callable[[int, int], None] | None,
-    cancel: threading.Event | None,
-) -> None:
-    _fill_zarr(tree, source, work, options, digest, progress, cancel)
-    swap(work, target)
+@dataclass(slots=True)
+class _Conversion:
+    """One conversion on its way: what is read, where it goes, and who hears of it."""
 
+    tree: xr.DataTree
+    source: Source
+    target: Path
+    options: Options
+    digest: _Digest
+    progress: Callable[[int, int], None] | None
+    cancel: threading.Event | None
 
-def _write_zip(
-    tree: xr.DataTree,
-    source: Source,
-    target: Path,
-    work: Path,
-    options: Options,
-    digest: _Digest,
-    progress: Callable[[int, int], None] | None,
-    cancel: threading.Event | None,
-) -> None:
-    from sparc_fuse_core.writers.pack import pack
+    @property
+    def work(self) -> Path:
+        """Where the output grows until it is whole."""
+        return self.target.with_name(self.target.name + ".partial")
 
-    _fill_zarr(tree, source, work, options, digest, progress, cancel)
-    packed = target.with_name(target.name + ".part")
-    pack(work, packed)
-    swap(packed, target)
-    shutil.rmtree(work)
+    def run(self) -> None:
+        writers = {"zarr": self._zarr, "zarr.zip": self._zip, "npz": self._flat, "mat": self._flat}
+        writers[self.options.file_format]()
 
+    def _zarr(self) -> None:
+        self._fill()
+        swap(self.work, self.target)
 
-def _write_flat(
-    tree: xr.DataTree,
-    source: Source,
-    target: Path,
-    work: Path,
-    options: Options,
-    digest: _Digest,
-    progress: Callable[[int, int], None] | None,
-    cancel: threading.Event | None,
-) -> None:
-    from sparc_fuse_core.writers import mat, npz
+    def _zip(self) -> None:
+        from sparc_fuse_core.writers.pack import pack
 
-    attrs = describe(
-        tree,
-        source,
-        sha256=digest.result(),
-        options=_recorded(options),
-        dataset=options.dataset,
-        recipe=options.recipe,
-    )
-    writer = npz.write_npz if options.file_format == "npz" else mat.write_mat
-    try:
-        writer(tree, work, attrs, progress=progress, cancel=cancel)
-        swap(work, target)
-    finally:
-        work.unlink(missing_ok=True)
+        self._fill()
+        packed = self.target.with_name(self.target.name + ".part")
+        pack(self.work, packed)
+        swap(packed, self.target)
+        shutil.rmtree(self.work)
 
+    def _flat(self) -> None:
+        from sparc_fuse_core.writers import mat, npz
 
-_WRITERS = {"zarr": _write_zarr, "zarr.zip": _write_zip, "npz": _write_flat, "mat": _write_flat}
+        writer = npz.write_npz if self.options.file_format == "npz" else mat.write_mat
+        try:
+            writer(self.tree, self.work, self._attributes(), progress=self.progress, cancel=self.cancel)
+            swap(self.work, self.target)
+        finally:
+            self.work.unlink(missing_ok=True)
 
+    def _fill(self) -> None:
+        from sparc_fuse_core.writers.journal import Journal
+        from sparc_fuse_core.writers.plan import make_plan
+        from sparc_fuse_core.writers.zarr import Watch, write_store
 
-def _fill_zarr(
-    tree: xr.DataTree,
-    source: Source,
-    work: Path,
-    options: Options,
-    digest: _Digest,
-    progress: Callable[[int, int], None] | None,
-    cancel: threading.Event | None,
-) -> None:
-    from sparc_fuse_core.writers.journal import Journal
-    from sparc_fuse_core.writers.plan import make_plan
-    from sparc_fuse_core.writers.zarr import Watch, write_store
+        options, work = self.options, self.work
+        plan = make_plan(self.tree, options.zarr_format)
+        journal = Journal(work, self._identity(plan), resume=options.resume)
 
-    plan = make_plan(tree, options.zarr_format)
-    if not options.resume and work.exists():
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
-    journal = Journal(work, _identity(source, tree, plan, options))
+        def finish(held: Any, _: Any) -> None:
+            held.groups[""] = held.groups[""] | self._attributes(journal.started)
 
-    def finish(held: Any, _: Any) -> None:
-        attrs = describe(
-            tree,
-            source,
-            sha256=digest.result(),
+        try:
+            watch = Watch(plan.nbytes, self.progress, self.cancel)
+            write_store(
+                plan,
+                work,
+                journal,
+                zarr_format=options.zarr_format,
+                watch=watch,
+                workers=options.workers,
+                finish=finish,
+            )
+            journal.finish()
+        finally:
+            journal.close()
+        for left in work.rglob("*.part"):
+            left.unlink()
+
+    def _attributes(self, started: str = "") -> dict[str, Any]:
+        options = self.options
+        return describe(
+            self.tree,
+            self.source,
+            sha256=self.digest.result(),
             options=_recorded(options),
             dataset=options.dataset,
             recipe=options.recipe,
-            converted_at=journal.started,
+            converted_at=started,
         )
-        held.groups[""] = held.groups[""] | attrs
 
-    try:
-        watch = Watch(plan.nbytes, progress, cancel)
-        write_store(
-            plan,
-            work,
-            journal,
-            zarr_format=options.zarr_format,
-            watch=watch,
-            workers=options.workers,
-            finish=finish,
-        )
-        journal.finish()
-    finally:
-        journal.close()
-    for left in work.rglob("*.part"):
-        left.unlink()
+    def _identity(self, plan: Any) -> dict[str, Any]:
+        """What makes a half-written store one that may be continued: same bytes in, same bytes out."""
+        import hashlib
 
-
-def _identity(source: Source, tree: xr.DataTree, plan: Any, options: Options) -> dict[str, Any]:
-    """What makes a half-written store one that may be continued: same bytes in, same bytes out."""
-    import hashlib
-
-    ends = hashlib.sha256(
-        source.head(1 << 16) + source.read(max(0, source.size - (1 << 16)), min(1 << 16, source.size))
-    )
-    modified = Path(source.url).stat().st_mtime_ns if "://" not in source.url else None
-    layouts = [[a.path, str(a.dtype), a.layout.shape, a.layout.chunks, a.layout.shards] for a in plan.arrays]
-    return {
-        "product": product_version(),
-        "source": [source.name, source.size, modified, ends.hexdigest()],
-        "format": tree.attrs.get("fuse_format"),
-        "zarr_format": options.zarr_format,
-        "options": _recorded(options),
-        "layout": hashlib.sha256(repr(layouts).encode()).hexdigest(),
-    }
+        source = self.source
+        tail = source.read(max(0, source.size - (1 << 16)), min(1 << 16, source.size))
+        ends = hashlib.sha256(source.head(1 << 16) + tail)
+        modified = Path(source.url).stat().st_mtime_ns if "://" not in source.url else None
+        layouts = [
+            [a.path, str(a.dtype), a.layout.shape, a.layout.chunks, a.layout.shards] for a in plan.arrays
+        ]
+        return {
+            "product": product_version(),
+            "source": [source.name, source.size, modified, ends.hexdigest()],
+            "format": self.tree.attrs.get("fuse_format"),
+            "zarr_format": self.options.zarr_format,
+            "options": _recorded(self.options),
+            "layout": hashlib.sha256(repr(layouts).encode()).hexdigest(),
+        }
 
 
 def _recorded(options: Options) -> dict[str, Any]:

@@ -119,7 +119,8 @@ def test_selection_does_not_change_the_names(tmp_path: Path) -> None:
     alone = download_and_convert_sparc_data(
         "data", "primary/rec.csv", output_dir=tmp_path / "b", catalogue=FolderCatalogue(tmp_path / "data")
     )
-    assert Path(alone[0]["std_path"]).name == together["primary/rec.csv"]
+    assert Path(alone[0]["std_path"]).name == together["primary/rec.csv"] == "rec.csv_std.zarr"
+    assert together["primary/rec.wav"] == "rec.wav_std.zarr"
 
 
 def test_an_output_of_another_source_is_not_taken_for_done(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,22 @@ class Journal:
     store
         The folder that is being filled.
     plan
-        What is being written: anything that changes the bytes. A journal with another plan is not continued.
+        What is being written: anything that changes the bytes. What was begun after another plan is removed.
+    resume
+        False to start afresh in any case.
     """
 
-    def __init__(self, store: Path, plan: dict[str, Any]) -> None:
+    def __init__(self, store: Path, plan: dict[str, Any], *, resume: bool = True) -> None:
         self._store = store
         self._path = store / NAME
         self._plan = json.dumps(plan, sort_keys=True)
         self.done: dict[str, list[Written]] = {}
         self.stats: dict[str, dict[str, list[float]]] = {}
         self.started = clock()
-        self.resumed = self._load()
+        self.resumed = resume and self._load()
+        if not self.resumed and store.is_dir():
+            shutil.rmtree(store)  # what another plan left would be listed as part of this store
+        store.mkdir(parents=True, exist_ok=True)
         self._file = self._path.open("ab" if self.resumed else "wb")
         if not self.resumed:
             self._line({"plan": json.loads(self._plan), "started": self.started})
