@@ -73,3 +73,19 @@ def no_outside_world() -> Iterator[None]:
     patch.setattr(socket, "getaddrinfo", guarded_look_up)
     yield
     patch.undo()
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits so low that small arrays have many chunks, shards and passes."""
+    from sparc_fuse_core.writers import layout, plan, pyramid
+
+    for module, name, value in (
+        (layout, "TILE", 32),
+        (layout, "SLAB_BYTES", 16 << 10),
+        (layout, "CHUNK_BYTES", 2 << 10),
+        (layout, "SHARD_BYTES", 48 << 10),
+        (pyramid, "SMALLEST", 40),
+        (plan, "SMALLEST", 40),
+    ):
+        monkeypatch.setattr(module, name, value)

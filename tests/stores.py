@@ -15,7 +15,7 @@ import xarray as xr
 
 from sparc_fuse_core.bulk import convert_file
 from sparc_fuse_core.formats import open_tree, registry
-from sparc_fuse_core.model import Format, lazy_of
+from sparc_fuse_core.model import Format, LazyArray, lazy_of
 from sparc_fuse_core.opening import open_file
 from sparc_fuse_core.pipeline import Options, convert_one
 from sparc_fuse_core.provenance import METADATA_LIMIT, strict_json
@@ -55,6 +55,47 @@ def tree_bytes(place: Path) -> dict[str, bytes]:
     if place.is_file():
         return {place.name: place.read_bytes()}
     return {str(p.relative_to(place)): p.read_bytes() for p in sorted(place.rglob("*")) if p.is_file()}
+
+
+def write_table(path: Path, seed: int, rows: int = 20) -> np.ndarray:
+    """A table of two signals sampled at 100 Hz, with a header."""
+    values = np.random.default_rng(seed).integers(-999, 999, (2, rows)).astype("f8")
+    lines = ["time (s),left (mV),right (mV)"]
+    lines += [f"{i / 100:.2f},{a:g},{b:g}" for i, (a, b) in enumerate(values.T)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+    return values
+
+
+def noise(shape: tuple[int, ...], dtype: str, seed: int) -> np.ndarray:
+    """Values of the whole range of a type, zeros and NaN among them."""
+    rng, kind = np.random.default_rng(seed), np.dtype(dtype)
+    if kind.kind == "b":
+        return rng.integers(0, 2, shape).astype(bool)
+    if kind.kind == "c":
+        return (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(kind)
+    if kind.kind == "f":
+        values = rng.normal(size=shape).astype(kind)
+        values[rng.random(shape) < 0.1] = np.nan
+    else:
+        info = np.iinfo(kind)
+        values = rng.integers(info.min, info.max, shape, kind, endpoint=True)
+    values[rng.random(shape) < 0.1] = 0
+    return values
+
+
+def time_major(values: np.ndarray) -> LazyArray:
+    """The same values as a file of interleaved samples gives them."""
+    rows = np.ascontiguousarray(values.T)
+    return LazyArray(values.shape, values.dtype, lambda key: rows[key[::-1]].T, time_major=True)
+
+
+def zarr_values(place: Path, name: str) -> np.ndarray:
+    """An array of a store as it lies on disk, not decoded."""
+    import zarr
+
+    array: Any = zarr.open_group(str(place), mode="r")[name]
+    return np.asarray(array[...])
 
 
 def nodes(opened: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
@@ -209,7 +250,11 @@ __all__ = [
     "flat_names",
     "load_mat",
     "nodes",
+    "noise",
     "open_file",
     "physical",
+    "time_major",
     "tree_bytes",
+    "write_table",
+    "zarr_values",
 ]
