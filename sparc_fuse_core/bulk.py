@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sparc_fuse_core.errors import Cancelled, FuseError, NotFound
 from sparc_fuse_core.pipeline import Options, convert_one
 from sparc_fuse_core.report import append_log, failure, new_record
-from sparc_fuse_core.source import open_source
+from sparc_fuse_core.source import Source, open_source
 
 if TYPE_CHECKING:
     from sparc_fuse_core.catalogue import Catalogue, Dataset, File
@@ -57,37 +57,23 @@ class Listener:
 
 def recordings(files: Iterable[File]) -> list[Recording]:
     """Group files into recordings; stems are unique in each folder whatever is selected later."""
-    from sparc_fuse_core.formats import registry
+    from sparc_fuse_core.formats._sets import groups
 
-    folders: dict[str, list[File]] = {}
-    for file in files:
-        folders.setdefault(str(PurePosixPath(file.path).parent), []).append(file)
-    makers = [f for f in registry().values() if f.members is not None]
-    found: list[Recording] = []
-    for held in folders.values():
-        found += _in_folder(held, makers)
+    held = {file.path: file for file in files}
+    folders: dict[str, list[tuple[File, ...]]] = {}
+    for group in groups(held):
+        folders.setdefault(str(PurePosixPath(group[0]).parent), []).append(tuple(held[p] for p in group))
+    found = [recording for sets in folders.values() for recording in _in_folder(sets)]
     return sorted(found, key=lambda r: r.path)
 
 
-def _in_folder(files: list[File], makers: Sequence[Any]) -> list[Recording]:
+def _in_folder(sets: Sequence[tuple[File, ...]]) -> list[Recording]:
     from sparc_fuse_core.formats import stem_of
 
-    names = {PurePosixPath(f.path).name: f for f in files}
-    groups: list[tuple[str, tuple[File, ...]]] = []
-    taken: set[str] = set()
-    for name in names:
-        if name in taken:
-            continue
-        group = [name]
-        for maker in makers:
-            if name.lower().endswith(maker.suffixes):
-                group = [n for n in maker.members(list(names), name) if n in names] or [name]
-                break
-        taken.update(group)
-        groups.append((names[group[0]].path, tuple(names[n] for n in group)))
-    shared = Counter(stem_of(PurePosixPath(path).name).casefold() for path, _ in groups)
+    shared = Counter(stem_of(PurePosixPath(files[0].path).name).casefold() for files in sets)
     rows: dict[str, Recording] = {}
-    for path, members in groups:
+    for members in sets:
+        path = members[0].path
         name = PurePosixPath(path).name
         stem = stem_of(name)
         wanted = stem = name if shared[stem.casefold()] > 1 else stem
@@ -290,15 +276,11 @@ def convert_file(
     cancel: threading.Event | None = None,
 ) -> dict[str, Any]:
     """Convert one file by path or address; a record as `convert_dataset` gives."""
-    from sparc_fuse_core.formats import stem_of
-
     listener = listener or Listener()
     record, started = new_record(str(place)), time.monotonic()
     try:
-        with open_source(place) as source:
-            stem = stem_of(source.name)
-            alike = sum(stem_of(name).casefold() == stem.casefold() for name in source.siblings())
-            stem = source.name if alike > 1 else stem
+        with open_source(place) as given:
+            source, stem = _lead_and_stem(given)
             facts = convert_one(
                 source,
                 output_dir,
@@ -314,3 +296,14 @@ def convert_file(
     append_log(output_dir, record)
     listener.finished(record)
     return record
+
+
+def _lead_and_stem(source: Source) -> tuple[Source, str]:
+    """The leading file of a recording and the name of its output, which no other one of its folder has."""
+    from sparc_fuse_core.formats import stem_of
+    from sparc_fuse_core.formats._sets import groups, leading
+
+    lead = leading(source)
+    stem = stem_of(lead.name)
+    alike = sum(stem_of(group[0]).casefold() == stem.casefold() for group in groups(lead.siblings()))
+    return lead, lead.name if alike > 1 else stem

@@ -26,6 +26,7 @@ __all__ = ["Finding", "mutants", "run_mutants"]
 SECONDS = 10
 EXTRA_MEMORY = 3 << 29
 _HEAD = 4096
+_LARGEST = 4 << 20  # a larger file beside the leading one is left intact
 _WALL_SECONDS = 120  # a deadlock takes no processor time; a busy machine must not look like one
 _WORDS = (
     b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x80\0\0\0", b"\0\0\0\x80",
@@ -175,42 +176,57 @@ def _child(
     from sparc_fuse_core.formats import registry
 
     chosen = registry()[format_name]
-    held = [(_copy(path, folder / str(i), chosen), path.read_bytes()) for i, path in enumerate(paths)]
-    for place, _ in held:
-        _try(place, chosen)  # imports what the reader needs, before memory is limited
+    sets = [_copy(path, folder / str(i)) for i, path in enumerate(paths)]
+    for files in sets:
+        _try(files[0], chosen)  # imports what the reader needs, before memory is limited
     faulthandler.enable()
     faulthandler.register(signal.SIGPROF, chain=True)
     _limit_memory()
-    rows = ((place, row) for place, data in held for row in mutants(data, _rng(seed), count))
-    for number, (place, (name, damaged)) in enumerate(rows):
+    rows = (row for files in sets for row in _damaged(files, _rng(seed), count))
+    for number, (place, lead, intact, (name, damaged)) in enumerate(rows):
         if number < start:
             continue
         _tell(begin=number, name=name, place=str(place))
         place.write_bytes(damaged)
         signal.setitimer(signal.ITIMER_PROF, seconds)
         faulthandler.dump_traceback_later(_WALL_SECONDS, exit=True)
-        told = _try(place, chosen)
+        told = _try(lead, chosen)
         signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
         if told is not None:
             kept = folder / f"{number}-{name}-{place.name}"
             shutil.copyfile(place, kept)
             _tell(name=name, kind=told[0], detail=told[1], path=str(kept))
+        place.write_bytes(intact)
+
+
+def _damaged(
+    files: Sequence[Path], rng: random.Random, count: int
+) -> Iterator[tuple[Path, Path, bytes, tuple[str, bytes]]]:
+    """Damaged copies of one recording: half of them in its leading file, the others in those beside it."""
+    held = {path: path.read_bytes() for path in files if path.stat().st_size <= _LARGEST}
+    lead, others = files[0], [path for path in held if path != files[0]]
+    for number in range(count):
+        place = others[number // 2 % len(others)] if others and (number % 2 or lead not in held) else lead
+        data = held.get(place) or place.read_bytes()
+        yield place, lead, data, next(mutants(data, rng, 1))
 
 
 def _rng(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - damage that can be repeated, no secret
 
 
-def _copy(path: Path, folder: Path, chosen: Any) -> Path:
-    """The file, with those that belong to it, in a folder of its own."""
-    folder.mkdir(exist_ok=True)
-    names = [path.name]
-    if chosen.members is not None:
-        names += chosen.members([p.name for p in path.parent.iterdir()], path.name)
+def _copy(path: Path, folder: Path) -> list[Path]:
+    """The file, with those that belong to it, in a folder of its own; the leading one first."""
+    from sparc_fuse_core.formats._sets import files_of
+    from sparc_fuse_core.source import open_source
+
+    with open_source(path) as source:
+        names = files_of(source)
     for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path.parent / name, folder / name)
-    return folder / path.name
+    return [folder / name for name in names]
 
 
 def _tell(**content: Any) -> None:

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,37 +77,40 @@ def convert_one(
         Whatever went wrong; nothing is left that looks finished.
     """
     from sparc_fuse_core.formats import open_tree
+    from sparc_fuse_core.formats._sets import members
 
     options = options or Options()
-    tree = open_tree(source, **options.reader)
+    files = members(source)
+    tree = open_tree(files[0], **options.reader)
     kind, name = str(tree.attrs["fuse_kind"]), str(tree.attrs["fuse_format"])
     target = folder / output_name(stem, kind, options.file_format)
-    facts: dict[str, Any] = {"std_path": str(target), "format": name, "kind": kind, "bytes_in": source.size}
+    nbytes = sum(file.size for file in files)
+    facts: dict[str, Any] = {"std_path": str(target), "format": name, "kind": kind, "bytes_in": nbytes}
     with _disk_errors(target), exclusive(target):
         if target.exists() and not options.overwrite:
-            _same_source(target, source)
+            _same_source(target, files)
             return facts | {"skipped": True, "bytes_out": size_of(target), "warnings": [], "sha256": None}
-        digest = _Digest(source, options.sha256)
+        digest = _Digest(files, options.sha256)
         try:
-            _Conversion(tree, source, target, options, digest, progress, cancel).run()
+            _Conversion(tree, files, target, options, digest, progress, cancel).run()
         finally:
             digest.stop()
             tree.close()
     warnings = list(tree.attrs.get("fuse_warnings") or [])
     return facts | {
         "bytes_out": size_of(target),
-        "sha256": digest.value,
+        "sha256": digest.values[0],
         "warnings": warnings,
         "skipped": False,
     }
 
 
-def _same_source(target: Path, source: Source) -> None:
-    """An output that is there counts as done only when it was made from this very source."""
+def _same_source(target: Path, files: Sequence[Source]) -> None:
+    """An output that is there counts as done only when it was made from these very files."""
     from sparc_fuse_core.report import recorded_sources
 
     known = recorded_sources(target)
-    if known is not None and not any(_is_source(held, source) for held in known):
+    if known is not None and not all(any(_is_source(held, file) for held in known) for file in files):
         raise Exists(
             f"{target}: is there already, made from another source",
             hint="Choose another output folder, or convert again with overwriting.",
@@ -126,7 +129,7 @@ class _Conversion:
     """One conversion on its way: what is read, where it goes, and who hears of it."""
 
     tree: xr.DataTree
-    source: Source
+    files: Sequence[Source]
     target: Path
     options: Options
     digest: _Digest
@@ -198,7 +201,7 @@ class _Conversion:
         options = self.options
         return describe(
             self.tree,
-            self.source,
+            self.files,
             sha256=self.digest.result(),
             options=_recorded(options),
             dataset=options.dataset,
@@ -210,16 +213,12 @@ class _Conversion:
         """What makes a half-written store one that may be continued: same bytes in, same bytes out."""
         import hashlib
 
-        source = self.source
-        tail = source.read(max(0, source.size - (1 << 16)), min(1 << 16, source.size))
-        ends = hashlib.sha256(source.head(1 << 16) + tail)
-        modified = Path(source.url).stat().st_mtime_ns if "://" not in source.url else None
         layouts = [
             [a.path, str(a.dtype), a.layout.shape, a.layout.chunks, a.layout.shards] for a in plan.arrays
         ]
         return {
             "product": product_version(),
-            "source": [source.name, source.size, modified, ends.hexdigest()],
+            "sources": [_trace(file) for file in self.files],
             "format": self.tree.attrs.get("fuse_format"),
             "zarr_format": self.options.zarr_format,
             "options": _recorded(self.options),
@@ -227,26 +226,40 @@ class _Conversion:
         }
 
 
+def _trace(file: Source) -> list[Any]:
+    """What tells a file from its later versions without reading all of it."""
+    import hashlib
+
+    tail = file.read(max(0, file.size - (1 << 16)), min(1 << 16, file.size))
+    ends = hashlib.sha256(file.head(1 << 16) + tail)
+    modified = Path(file.url).stat().st_mtime_ns if "://" not in file.url else None
+    return [file.name, file.size, modified, ends.hexdigest()]
+
+
 def _recorded(options: Options) -> dict[str, Any]:
     return {"file_format": options.file_format, "zarr_format": options.zarr_format, **options.reader}
 
 
 class _Digest:
-    """SHA-256 of the source, computed on a thread beside the conversion."""
+    """SHA-256 of each file of the source, computed on a thread beside the conversion."""
 
-    def __init__(self, source: Source, known: str | None) -> None:
-        self.value = known
+    def __init__(self, files: Sequence[Source], known: str | None) -> None:
+        self.values: list[str | None] = [known, *[None] * (len(files) - 1)]
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
-        remote = "://" in source.url
-        if known is None and not remote:  # a remote file would be fetched twice only to be hashed
-            self._thread = threading.Thread(target=self._run, args=(source,), name="fuse-sha256", daemon=True)
+        # A remote file would be fetched twice only to be hashed.
+        todo = [i for i, f in enumerate(files) if self.values[i] is None and "://" not in f.url]
+        if todo:
+            self._thread = threading.Thread(
+                target=self._run, args=(files, todo), name="fuse-sha256", daemon=True
+            )
             self._thread.start()
 
-    def _run(self, source: Source) -> None:
+    def _run(self, files: Sequence[Source], todo: Sequence[int]) -> None:
         try:
-            self.value = source.sha256(progress=lambda _: self._check())
+            for place in todo:
+                self.values[place] = files[place].sha256(progress=lambda _: self._check())
         except (FuseError, OSError) as error:
             self._error = error
 
@@ -254,13 +267,13 @@ class _Digest:
         if self._stop.is_set():
             raise InterruptedError
 
-    def result(self) -> str | None:
-        """Wait for the digest; None for a remote source whose catalogue gives none."""
+    def result(self) -> list[str | None]:
+        """Wait for the digests; None for a remote file whose catalogue gives none."""
         if self._thread is not None:
             self._thread.join()
         if self._error is not None:
             raise self._error
-        return self.value
+        return self.values
 
     def stop(self) -> None:
         self._stop.set()

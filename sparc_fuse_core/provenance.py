@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -76,24 +76,23 @@ def capped(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 def describe(
     tree: xr.DataTree,
-    source: Source,
+    files: Sequence[Source],
     *,
-    sha256: str | None,
+    sha256: Sequence[str | None],
     options: Mapping[str, Any],
     dataset: Mapping[str, Any] | None = None,
-    members: list[dict[str, Any]] | None = None,
     recipe: str | None = None,
     converted_at: str = "",
 ) -> dict[str, Any]:
-    """Root attributes of a converted recording; values that are not known are absent."""
+    """Root attributes of a converted recording; values that are not known are absent.
+
+    ``files`` are those that it was read from, the leading one first; ``sha256`` has one place for each.
+    """
     metadata, gone = capped(tree.attrs.get("original_metadata") or {})
     warnings = list(tree.attrs.get("fuse_warnings") or [])
     if gone:
         warnings.append(f"parts of the source's header were too long to keep: {', '.join(gone)}")
     name = str(tree.attrs.get("fuse_format", ""))
-    origin: dict[str, Any] = {"name": source.name, "size": source.size, "sha256": sha256}
-    if "://" in source.url:
-        origin["url"] = source.url.split("?")[0]
     fuse = {
         "layout_version": LAYOUT_VERSION,
         "product": "sparc-fuse",
@@ -101,7 +100,7 @@ def describe(
         "kind": tree.attrs["fuse_kind"],
         "format": name,
         "format_title": tree.attrs.get("fuse_title"),
-        "sources": members or [origin],
+        "sources": [_origin(file, digest) for file, digest in zip(files, sha256, strict=True)],
         "dataset": dict(dataset) if dataset else None,
         "converted_at": converted_at or clock(),
         "options": {k: v for k, v in options.items() if v is not None} or None,
@@ -112,7 +111,7 @@ def describe(
     attrs: dict[str, Any] = {
         "fuse": _known(fuse),
         "source_format": name,
-        "original_file_name": source.name,
+        "original_file_name": files[0].name,
         "conversion_date": fuse["converted_at"],
     }
     if dataset:
@@ -120,6 +119,13 @@ def describe(
     if metadata:
         attrs["original_metadata"] = metadata
     return {key: strict_json(value) for key, value in attrs.items()}
+
+
+def _origin(file: Source, digest: str | None) -> dict[str, Any]:
+    origin: dict[str, Any] = {"name": file.name, "size": file.size, "sha256": digest}
+    if "://" in file.url:
+        origin["url"] = file.url.split("?")[0]
+    return origin
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -155,10 +155,9 @@ def _pieces(shape: tuple[int, ...], itemsize: int, most: int) -> Iterator[tuple[
 
 
 def _check_header(source: Source) -> None:
-    most = max(HEADER_BYTES, source.size // 100)
-    assert source.bytes_read <= most, (
-        f"{source.name}: opening read {source.bytes_read} of {source.size} bytes, {most} are enough"
-    )
+    size, done = (sum(getattr(f, what) for f in source.family) for what in ("size", "bytes_read"))
+    most = max(HEADER_BYTES, size // 100)
+    assert done <= most, f"{source.name}: opening read {done} of {size} bytes, {most} are enough"
 
 
 def _check_array(name: str, data: LazyArray) -> None:

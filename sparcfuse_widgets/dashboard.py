@@ -91,9 +91,7 @@ class Dashboard(ipywidgets.VBox):
         if self.tree.active:
             from sparc_fuse_core.bulk import recordings
 
-            folder = self.tree.active.rpartition("/")[0]
-            near = [file for file in self.dataset.files if file.path.rpartition("/")[0] == folder]
-            groups = (group.members for group in recordings(near))
+            groups = (group.members for group in recordings(self.dataset.files))
             members = next(held for held in groups if any(f.path == self.tree.active for f in held))
             self.preview.model.load_from(self.dataset.catalogue, self.tree.active, members)
 

@@ -218,37 +218,20 @@ class SelectionModel(Model):
 def readable(paths: Sequence[str]) -> dict[int, str]:
     """Why some of these files cannot be converted by themselves, by their position."""
     from sparc_fuse_core.formats import registry
+    from sparc_fuse_core.formats._sets import groups
 
     formats = registry().values()
     suffixes = tuple(suffix.lower() for format_ in formats for suffix in format_.suffixes)
-    makers = [format_ for format_ in formats if format_.members is not None]
-    folders: dict[str, dict[str, int]] = {}
-    for index, path in enumerate(paths):
-        folder, _, name = path.rpartition("/")
-        folders.setdefault(folder, {})[name] = index
+    parts = {path: group[0] for group in groups(paths) for path in group[1:]}
     notes: dict[int, str] = {}
-    for names in folders.values():
-        parts = _parts(names, makers)
-        for name, index in names.items():
-            if name in parts:
-                notes[index] = f"Part of {parts[name]}"
-            elif not name.lower().endswith(suffixes):
-                ending = "." + name.rpartition(".")[2] if "." in name else ""
-                notes[index] = f"No reader for {ending} files" if ending else "No file ending"
+    for index, path in enumerate(paths):
+        name = path.rpartition("/")[2]
+        if path in parts:
+            notes[index] = f"Part of {parts[path].rpartition('/')[2]}"
+        elif not name.lower().endswith(suffixes):
+            ending = "." + name.rpartition(".")[2] if "." in name else ""
+            notes[index] = f"No reader for {ending} files" if ending else "No file ending"
     return notes
-
-
-def _parts(names: Mapping[str, int], makers: Sequence[Any]) -> dict[str, str]:
-    """Files of a folder that belong to another one, which leads the recording."""
-    parts: dict[str, str] = {}
-    taken: set[str] = set()
-    for maker in makers:
-        for name in names:
-            if name not in taken and name.lower().endswith(maker.suffixes):
-                group = [n for n in maker.members(list(names), name) if n in names]
-                taken.update(group)
-                parts |= dict.fromkeys(group[1:], group[0])
-    return parts
 
 
 def card_of(dataset: Any) -> dict[str, Any]:

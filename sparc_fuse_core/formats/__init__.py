@@ -111,9 +111,14 @@ def detect(source: Source) -> Format:
 
 
 def open_tree(source: Source, format_: Format | None = None, **options: Any) -> xr.DataTree:
-    """The file as an undecoded lazy tree; every failure is a FuseError."""
+    """The file as an undecoded lazy tree; every failure is a FuseError.
+
+    Any file of a recording that consists of several opens the whole.
+    """
+    from sparc_fuse_core.formats._sets import leading
     from sparc_fuse_core.model import check
 
+    given, source = source, leading(source)
     chosen = format_ or detect(source)
     accepted = {key: value for key, value in options.items() if key in chosen.options}
     try:
@@ -140,7 +145,7 @@ def open_tree(source: Source, format_: Format | None = None, **options: Any) -> 
         ) from error
     tree.attrs.setdefault("fuse_format", chosen.name)
     tree.attrs.setdefault("fuse_title", chosen.title)
-    tree.set_close(source.close)
+    tree.set_close(given.close)
     return tree
 
 

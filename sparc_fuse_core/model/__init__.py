@@ -6,7 +6,7 @@ for files that are only text. `check` is both the conformance test of a reader a
 """
 
 from sparc_fuse_core.model.check import check
-from sparc_fuse_core.model.format import Format, Kind, Reader, limit_items
+from sparc_fuse_core.model.format import Format, Kind, Names, Reader, limit_items
 from sparc_fuse_core.model.image import Channel, Scene, images
 from sparc_fuse_core.model.lazy import (
     LazyArray,
@@ -26,6 +26,7 @@ __all__ = [
     "Format",
     "Kind",
     "LazyArray",
+    "Names",
     "Reader",
     "Scene",
     "Stream",

@@ -1,9 +1,11 @@
-"""Format: how a reader presents itself to the registry."""
+"""Format: how a reader presents itself to the registry, and the names among which it finds its set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sparc_fuse_core.errors import LimitExceeded
@@ -22,6 +24,47 @@ class Reader(Protocol):
     """Read the header only; give the file as a lazy tree. Raise nothing but FormatError."""
 
     def __call__(self, source: Source, /, **options: Any) -> xr.DataTree: ...
+
+
+class Names(tuple[str, ...]):
+    """The file names of a folder; of files in folders below it, their paths from it (``stack1/frame_t.ets``)."""
+
+    def alike(self, name: str) -> tuple[str, ...]:
+        """Names of the same folder that differ from ``name`` in their last ending or in case alone."""
+        return tuple(self._stems.get(_stem(name), ()))
+
+    def below(self, folder: str) -> tuple[str, ...]:
+        """Paths of the files in ``folder`` and in the folders below it; upper and lower case are one."""
+        return tuple(self._folders.get(folder.casefold(), ()))
+
+    def find(self, name: str) -> str | None:
+        """The name as it is spelled here, or None when there is no such file; upper and lower case are one."""
+        return name if name in self._spelled.values() else self._spelled.get(name.casefold())
+
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        return {name.casefold(): name for name in reversed(self)}
+
+    @cached_property
+    def _stems(self) -> dict[str, list[str]]:
+        return _grouped((_stem(name), name) for name in self)
+
+    @cached_property
+    def _folders(self) -> dict[str, list[str]]:
+        return _grouped(
+            (str(parent).casefold(), name) for name in self for parent in PurePosixPath(name).parents[:-1]
+        )
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix("")).casefold()
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key, name in pairs:
+        found.setdefault(key, []).append(name)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +90,13 @@ class Format:
     requires
         Distributions imported inside ``open``.
     members
-        Given the folder's file names and one of them, the names that form one recording.
+        Given the folder's file names and one of them, the names that form one recording, the leading one
+        first: that is the file which ``open`` gets, whichever of them was asked for. Only the name itself
+        when it stands alone.
+    parts
+        Endings that belong to this format only beside its other files (the ``.dat`` of an Intan folder).
+    nested
+        True when members may lie in folders below: ``members`` is given their paths too.
     options
         Names of reader options that settle an ambiguous file: ``rate``, ``time_column`` ...
     """
@@ -60,7 +109,9 @@ class Format:
     magic: tuple[tuple[int, bytes], ...] = ()
     sniff: Callable[[bytes], bool] | None = None
     requires: tuple[str, ...] = ()
-    members: Callable[[Sequence[str], str], Sequence[str]] | None = None
+    members: Callable[[Names, str], Sequence[str]] | None = None
+    parts: tuple[str, ...] = ()
+    nested: bool = False
     options: tuple[str, ...] = ()
 
 

@@ -48,6 +48,7 @@ class Source:
         self.size = size
         self.bytes_read = 0
         self.requests = 0
+        self._family: dict[str, Source] = {}
 
     # -- what a kind of place must give -----------------------------------------------------------
 
@@ -59,20 +60,53 @@ class Source:
         raise FuseError(f"{self.name}: this source has no local path", source=self.url)
 
     def siblings(self) -> list[str]:
-        """Names of the files in the same folder, this one included; sorted."""
+        """Names of the files in the same folder, this one included; sorted. This one alone where the place
+        cannot list (https)."""
         return [self.name]
 
+    def below(self) -> list[str]:
+        """Paths, from this file's folder, of all files in the folders below it; none where it cannot list."""
+        return []
+
     def sibling(self, name: str) -> Source | None:
-        """Another file of the same folder, or None when it is not there."""
-        if name in ("", ".", "..") or "/" in name or "\\" in name:
+        """Another file of the same folder, or of one below (``stack1/frame_t.ets``); None when it is not there.
+
+        Opened once and closed together with this one. A name in other case than it is spelled is found too
+        where the place can list.
+        """
+        if not name or any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name:
             return None
-        return self._sibling(name)
+        if name == self.name:
+            return self
+        if name not in self._family:
+            found = self._sibling(name) or self._other_case(name)
+            if found is None:
+                return None
+            self._family[name] = found
+        return self._family[name]
+
+    def _other_case(self, name: str) -> Source | None:
+        around = self.below() if "/" in name else self.siblings()
+        spelled = next((n for n in around if n.casefold() == name.casefold() and n != name), None)
+        return self._sibling(spelled) if spelled is not None else None
 
     def _sibling(self, name: str) -> Source | None:
         return None
 
+    @property
+    def family(self) -> tuple[Source, ...]:
+        """This file and those of its folder that were opened through it."""
+        return (self, *self._family.values())
+
     def close(self) -> None:
-        """Let go of handles and connections."""
+        """Let go of handles and connections, those of siblings too."""
+        for other in self._family.values():
+            other.close()
+        self._family.clear()
+        self._close()
+
+    def _close(self) -> None:
+        """What a kind of place must let go of."""
 
     # -- what readers use ---------------------------------------------------------------------------
 

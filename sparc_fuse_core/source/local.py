@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
 
-from sparc_fuse_core.errors import FuseError, NotFound
+from sparc_fuse_core.errors import FuseError, LimitExceeded, NotFound
 from sparc_fuse_core.source import Source
+
+_MOST_BELOW = 200_000
 
 
 class LocalSource(Source):
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            self._fd = _open(path)
         except FileNotFoundError as error:
             raise NotFound(
                 f"{path}: no such file", hint="Check the path; `sparc-fuse files` lists what a dataset has."
@@ -58,17 +61,49 @@ class LocalSource(Source):
         return self._path
 
     def siblings(self) -> list[str]:
-        return sorted(entry.name for entry in self._path.parent.iterdir())
+        with os.scandir(self._path.parent) as entries:
+            return sorted(entry.name for entry in entries if entry.is_file())
+
+    def below(self) -> list[str]:
+        top = self._path.parent
+        found: list[str] = []
+        for folder, folders, names in os.walk(top):
+            folders.sort()
+            inside = Path(folder).relative_to(top).as_posix()
+            found += [f"{inside}/{name}" for name in sorted(names)] if inside != "." else []
+            if len(found) > _MOST_BELOW:
+                raise LimitExceeded(
+                    f"{self.name}: more than {_MOST_BELOW} files lie in the folders below it; its own cannot "
+                    "be told from them",
+                    hint="Move the recording, with the folders that belong to it, into a folder of its own.",
+                    source=str(self._path),
+                )
+        return found
 
     def _sibling(self, name: str) -> Source | None:
         other = self._path.parent / name
         return LocalSource(other) if other.is_file() else None
 
-    def close(self) -> None:
+    def _close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def __del__(self) -> None:
         if getattr(self, "_fd", -1) >= 0:
-            self.close()
+            self._close()
+
+
+def _open(path: Path) -> int:
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+    try:
+        return os.open(path, flags)
+    except OSError as error:
+        if error.errno != errno.EMFILE or os.name != "posix":
+            raise
+        # A recording with a file for each channel has more files than a process may open at first.
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        return os.open(path, flags)

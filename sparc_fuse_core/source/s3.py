@@ -44,6 +44,14 @@ class S3Source(RemoteSource):
         found = self._store.list_with_delimiter("" if prefix == "." else prefix)
         return sorted(PurePosixPath(item["path"]).name for item in found["objects"])
 
+    def below(self) -> list[str]:
+        prefix = str(PurePosixPath(self._key).parent)
+        start = "" if prefix == "." else f"{prefix}/"
+        found = [
+            item["path"].removeprefix(start) for page in self._store.list(start or None) for item in page
+        ]
+        return sorted(path for path in found if "/" in path)
+
     def _sibling(self, name: str) -> Source | None:
         try:
             return S3Source(f"s3://{self._bucket}/{PurePosixPath(self._key).parent / name}")
