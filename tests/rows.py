@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-ROWS: list[dict[str, Any]] = tomllib.loads((HERE / "corpus.toml").read_text("utf-8"))["file"]
+_FILES: list[dict[str, Any]] = tomllib.loads((HERE / "corpus.toml").read_text("utf-8"))["file"]
+ROWS = [row for row in _FILES if "part_of" not in row]
+PARTS = [row for row in _FILES if "part_of" in row]
 ASIDE = ("Thumbnail", "Label", "Macro")  # pictures of the slide, not of the specimen
 FORMATS = sorted(p.stem for p in (HERE / "formats").glob("[a-z]*.py"))
 
