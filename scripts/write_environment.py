@@ -22,7 +22,9 @@ dependencies:
 def content() -> str:
     """The text that environment.yml must have."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return HEAD + "".join(f"    - {item}\n" for item in project["dependencies"]) + "    - --editable .\n"
+    extras = project["optional-dependencies"]
+    items = [*project["dependencies"], *extras["imaging"], *extras["tables"]]
+    return HEAD + "".join(f"    - {item}\n" for item in items) + "    - --editable .\n"
 
 
 if __name__ == "__main__":
