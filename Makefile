@@ -37,6 +37,7 @@ browser:
 	@sh scripts/find-browser.sh
 
 bench: install
+	$(RUN)/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[bench]'
 	$(RUN)/python -m benchmarks
 
 fuzz: install

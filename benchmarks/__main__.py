@@ -1,4 +1,8 @@
-"""``make bench``: conversion speed, memory and size beside a plain zarr-python write in the same run."""
+"""``make bench``: conversion speed, memory and size beside other writers in the same run.
+
+FUSE_BENCH_ROUNDS sets the interleaved rounds (3), FUSE_BENCH_DATA keeps the generated files, FUSE_BENCH names the
+parts to run: ``recording``, ``stack``, ``slide``.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,22 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.data import SLIDE
+
 ROUNDS = int(os.environ.get("FUSE_BENCH_ROUNDS", "3"))
+PARTS = os.environ.get("FUSE_BENCH", "recording stack slide").split()
+SIGNALS = ("fuse", "zarr_default", "copy")
+IMAGES = ("fuse", "zarr_default", "ngff_zarr", "ome_zarr", "copy")
 
 
 @dataclass
 class Run:
-    """One run in a process of its own: the work alone, the whole process, peak memory and output in bytes."""
+    """One run in a process of its own: seconds of the work alone and of the whole process, its processor time,
+    peak memory and output in bytes."""
 
     work: float
     whole: float
+    cpu: float
     peak: int
     size: int
 
@@ -38,30 +49,35 @@ def measure(name: str, source: Path, target: Path) -> Run:
     if status:
         raise SystemExit(f"{name} failed on {source}")
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file())
-    return Run(work, whole, _peak(usage), size)
+    return Run(work, whole, usage.ru_utime + usage.ru_stime, _peak(usage), size)
 
 
 def _peak(usage: resource.struct_rusage) -> int:
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def compare(title: str, source: Path, target: Path) -> None:
-    """Interleaved rounds of each contestant; medians and ratios."""
-    size = source.stat().st_size
-    names = ("fuse", "zarr_default", "copy")
+def compare(
+    title: str, source: Path, target: Path, names: tuple[str, ...], size: int = 0, rounds: int = ROUNDS
+) -> None:
+    """Interleaved rounds of each contestant; medians, and how many times longer than ours each one takes."""
+    size = size or source.stat().st_size
     runs: dict[str, list[Run]] = {name: [] for name in names}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name in names:
             runs[name].append(measure(name, source, target / name))
-    print(f"\n{title}: {size / 1e6:.0f} MB, medians of {ROUNDS} interleaved runs; how much faster:")
-    print(f"{'':14}{'MB/s':>8}{'work':>8}{'whole process':>15}{'peak MiB':>10}{'size ratio':>12}")
+            shutil.rmtree(target / name, ignore_errors=True)
+    print(f"\n{title}: {size / 1e6:.0f} MB, medians of {rounds} interleaved runs; times as long as fuse:")
+    print(f"{'':14}{'MB/s':>8}{'work':>8}{'process':>9}{'processor':>11}{'peak MiB':>10}{'size ratio':>12}")
     for name in names:
-        work = statistics.median(r.work for r in runs[name])
-        faster = statistics.median(r.work / o.work for r, o in zip(runs[name], runs["fuse"], strict=True))
-        overall = statistics.median(r.whole / o.whole for r, o in zip(runs[name], runs["fuse"], strict=True))
-        peak = max(r.peak for r in runs[name]) / 2**20
-        ratio = size / runs[name][-1].size
-        print(f"{name:14}{size / work / 1e6:8.0f}{faster:7.2f}x{overall:14.2f}x{peak:10.0f}{ratio:12.2f}")
+        held, ours = runs[name], runs["fuse"]
+        work = statistics.median(r.work for r in held)
+        times = [
+            statistics.median(getattr(r, what) / getattr(o, what) for r, o in zip(held, ours, strict=True))
+            for what in ("work", "whole", "cpu")
+        ]
+        peak = max(r.peak for r in held) / 2**20
+        row = f"{name:14}{size / work / 1e6:8.0f}{times[0]:7.2f}x{times[1]:8.2f}x{times[2]:10.2f}x"
+        print(f"{row}{peak:10.0f}{size / held[-1].size:12.2f}", flush=True)
 
 
 def _made(name: str, folder: Path) -> Path:
@@ -79,10 +95,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fuse-bench-") as made:
         folder = Path(keep or made)
         folder.mkdir(parents=True, exist_ok=True)
+        out = Path(made) / "out"
         # Made in processes of their own: a child's peak memory counts what its parent held when it started.
-        recording, stack = (_made(name, folder) for name in ("recording", "stack"))
-        compare("Recording, 384 channels of int16", recording, Path(made) / "out")
-        compare("Image stack, uint16, with pyramid", stack, Path(made) / "out")
+        if "recording" in PARTS:
+            compare("Recording, 384 channels of int16", _made("recording", folder), out, SIGNALS)
+        if "stack" in PARTS:
+            compare("Image stack, uint16, with pyramid", _made("stack", folder), out, IMAGES)
+        if "slide" in PARTS:
+            slide, pixels = _made("slide", folder), SLIDE[0] * SLIDE[1] * 3
+            compare("Slide, 100,000 x 80,000 RGB, JPEG tiles", slide, out, ("fuse",), pixels, rounds=1)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import numpy as np
 
 RATE = 30_000
 CHANNELS = 384
+SLIDE = (80_000, 100_000)
+TILE = 512
 
 
 def recording(folder: Path, nbytes: int = 1 << 30) -> Path:
@@ -63,5 +65,32 @@ def stack(folder: Path, planes: int = 256, side: int = 1024) -> Path:
     return path
 
 
+def slide(folder: Path) -> Path:
+    """A slide scan: a pyramid of JPEG tiles in a BigTIFF, made of a few tiles of tissue over and over."""
+    import imagecodecs
+    import tifffile
+
+    path = folder / f"slide_{SLIDE[1]}x{SLIDE[0]}.tif"
+    if path.is_file():
+        return path
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:TILE, :TILE] / TILE * 2 * np.pi
+    kinds = []
+    for number in range(16):
+        stain = np.stack(
+            [np.sin(y * (number % 5 + 1)), np.cos(x * (number % 7 + 1)), np.sin(x + y * number)], -1
+        )
+        tile = 190 + 40 * stain + rng.normal(0, 4, (TILE, TILE, 3))
+        kinds.append(imagecodecs.jpeg_encode(np.clip(tile, 0, 255).astype("u1"), 80, subsampling="444"))
+    with tifffile.TiffWriter(path, bigtiff=True) as out:
+        for level in range(8):
+            shape = (SLIDE[0] >> level, SLIDE[1] >> level, 3)
+            count = -(-shape[0] // TILE) * -(-shape[1] // TILE)
+            tiles = (kinds[int(k)] for k in rng.integers(0, len(kinds), count))
+            out.write(tiles, shape=shape, dtype="u1", tile=(TILE, TILE), photometric="ycbcr", subsampling=(1, 1),
+                      compression="jpeg", subifds=7 if level == 0 else 0, subfiletype=int(level > 0))  # fmt: skip
+    return path
+
+
 if __name__ == "__main__":
-    print({"recording": recording, "stack": stack}[sys.argv[1]](Path(sys.argv[2])))
+    print({"recording": recording, "stack": stack, "slide": slide}[sys.argv[1]](Path(sys.argv[2])))
