@@ -89,7 +89,7 @@ def stream_names(dataset: xr.Dataset) -> list[str]:
 
 
 def open_zarr(place: str | os.PathLike[str], **options: Any) -> Opened:
-    """A converted store (folder, ``.zarr.zip`` or address) as `open_file` shows its source.
+    """A converted store (folder, ``.zarr.zip``, ``.ozx`` or address) as `open_file` shows its source.
 
     Unlike plain ``xr.open_zarr`` the time axis is lazy, whatever its length.
     """
@@ -99,7 +99,7 @@ def open_zarr(place: str | os.PathLike[str], **options: Any) -> Opened:
         path = Path(text).expanduser()
         if not path.exists():
             raise NotFound(f"{text}: no such store", hint="Check the path of the converted data.")
-        store = _zip_store(path) if path.suffix == ".zip" else str(path)
+        store = _zip_store(path) if path.suffix in (".zip", ".ozx") else str(path)
     try:
         tree = xr.open_datatree(store, engine="zarr", decode_times=False, **options)
     except FuseError:

@@ -47,8 +47,10 @@ class Options:
             raise FuseError(f"Zarr format {self.zarr_format} does not exist", hint="Choose 2 or 3.")
 
 
-def output_name(stem: str, kind: str, file_format: str) -> str:
-    """File name of an output: ``<stem>_std.<ext>``, or ``<stem>.ome.zarr`` for images as Zarr."""
+def output_name(stem: str, kind: str, file_format: str, zarr_format: int = 3) -> str:
+    """File name of an output: ``<stem>_std.<ext>``; for images as Zarr ``<stem>.ome.zarr``, zipped ``<stem>.ozx``."""
+    if kind == "image" and file_format == "zarr.zip" and zarr_format == 3:
+        return f"{stem}.ozx"
     if kind == "image" and file_format.startswith("zarr"):
         return f"{stem}.ome.{file_format}"
     return f"{stem}_std.{file_format}"
@@ -83,7 +85,7 @@ def convert_one(
     files = members(source)
     tree = open_tree(files[0], **options.reader)
     kind, name = str(tree.attrs["fuse_kind"]), str(tree.attrs["fuse_format"])
-    target = folder / output_name(stem, kind, options.file_format)
+    target = folder / output_name(stem, kind, options.file_format, options.zarr_format)
     nbytes = sum(file.size for file in files)
     facts: dict[str, Any] = {"std_path": str(target), "format": name, "kind": kind, "bytes_in": nbytes}
     with _disk_errors(target), exclusive(target):

@@ -83,7 +83,7 @@ def _root_attributes(target: Path) -> dict[str, Any] | None:
                 content = json.loads((target / name).read_text("utf-8"))
                 return dict(content.get("attributes", content))
         return None
-    if target.name.endswith(".zarr.zip"):
+    if target.name.endswith((".zarr.zip", ".ozx")):
         with zipfile.ZipFile(target) as archive:
             name = "zarr.json" if "zarr.json" in archive.namelist() else ".zattrs"
             content = json.loads(archive.read(name))

@@ -31,7 +31,7 @@ def verify(
     Parameters
     ----------
     store
-        Folder or ``.zarr.zip`` that SPARC FUSE wrote.
+        Folder, ``.zarr.zip`` or ``.ozx`` that SPARC FUSE wrote.
     against
         The source file: random blocks of both are read and compared value by value, the ends of each array
         always among them.

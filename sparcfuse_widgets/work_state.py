@@ -280,8 +280,12 @@ def snippet(place: str, kind: str) -> str:
         return f"import numpy as np\ndata = np.load({quoted})\nprint(data.files)"
     if place.endswith(".mat"):
         return f"from scipy.io import loadmat  # h5py for files above 2 GB\ndata = loadmat({quoted})"
-    if kind == "image" or ".ome.zarr" in place:
-        return (
-            f'import xarray as xr\ntree = xr.open_datatree({quoted}, engine="zarr")\nimage = tree["0/image"]'
-        )
-    return f"import xarray as xr\nds = xr.open_zarr({quoted})\nprint(ds)"
+    lines = ["import xarray as xr"]
+    if place.endswith((".zip", ".ozx")):
+        lines += ["from zarr.storage import ZipStore"]
+        quoted = f'ZipStore({quoted}, mode="r")'
+    if kind == "image":
+        lines += [f'tree = xr.open_datatree({quoted}, engine="zarr")', 'image = tree["0/image"]']
+    else:
+        lines += [f"ds = xr.open_zarr({quoted})", "print(ds)"]
+    return "\n".join(lines)
