@@ -46,6 +46,7 @@ HEADER_BYTES = 8 << 20
 WHOLE_BYTES = 512 << 20
 _WHOLE_KINDS = ("table", "text", "geometry")
 _THREADS = 4
+_CLOSELY = 100
 
 
 def check_reader(
@@ -82,8 +83,11 @@ def check_reader(
         if header_only and chosen.kind not in _WHOLE_KINDS:
             _check_header(source)
         check(tree, source.name)
-        for name, _, data in lazy_arrays(tree):
-            _check_array(f"{place.name}: {name}", data)
+        arrays = list(lazy_arrays(tree))
+        for number, (name, _, data) in enumerate(arrays):
+            # Thousands of variables of one file come from one piece of code: some are read in all ways.
+            closely = number % (1 + len(arrays) // _CLOSELY) == 0
+            _check_array(f"{place.name}: {name}", data, closely=closely)
         check_values(decoded(tree), wanted, tree, name=place.name)
         tree.close()
     del tree, source
@@ -160,7 +164,7 @@ def _check_header(source: Source) -> None:
     assert done <= most, f"{source.name}: opening read {done} of {size} bytes, {most} are enough"
 
 
-def _check_array(name: str, data: LazyArray) -> None:
+def _check_array(name: str, data: LazyArray, *, closely: bool) -> None:
     """Every way of reading gives the same values, also from several threads at once."""
     if data.nbytes > WHOLE_BYTES or 0 in data.shape:
         return
@@ -168,6 +172,8 @@ def _check_array(name: str, data: LazyArray) -> None:
     assert whole.shape == data.shape, f"{name}: {data.shape} was promised, {whole.shape} came"
     assert whole.dtype == data.dtype, f"{name}: {data.dtype} was promised, {whole.dtype} came"
     assert data.dtype.isnative, f"{name}: {data.dtype} is not in native byte order"
+    if not closely:
+        return
     keys = _keys(data.shape, random.Random(repr(data.shape)))  # noqa: S311 - the same blocks each time
     for key in keys:
         _check_read(name, data, whole, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Iterable
@@ -36,11 +37,59 @@ def build_structure(plan: Plan, zarr_format: int, *, consolidate: bool = True) -
             zarr.open_group(
                 store, path=path or None, mode="a", zarr_format=_literal(zarr_format)
             ).attrs.update(plan.groups[path])
+        alike: dict[Any, dict[str, Any]] = {}
         for spec in plan.arrays:
-            _create(store, spec, zarr_format)
-        if consolidate:
-            zarr.consolidate_metadata(store, zarr_format=_literal(zarr_format))
-    return {key: held[key].to_bytes() for key in sorted(held)}
+            if spec.values is None and zarr_format == 3:
+                held[f"{spec.path}/zarr.json"] = _Text(_described(spec, alike))
+            else:
+                _create(store, spec, zarr_format)
+        if consolidate and zarr_format == 2:
+            zarr.consolidate_metadata(store, zarr_format=2)
+    keys = {key: held[key].to_bytes() for key in sorted(held)}
+    if consolidate and zarr_format == 3:
+        keys["zarr.json"] = _consolidated(keys)
+    return keys
+
+
+class _Text(bytes):
+    def to_bytes(self) -> bytes:
+        return bytes(self)
+
+
+def _described(spec: ArraySpec, alike: dict[Any, dict[str, Any]]) -> bytes:
+    """Metadata of an array that is filled later; zarr itself is asked once for all that differ in name only.
+
+    A file of thousands of small variables would otherwise spend its time there.
+    """
+    from zarr.storage import MemoryStore
+
+    kind = (spec.layout, spec.dtype, len(spec.dims))
+    if kind not in alike:
+        held: dict[str, Any] = {}
+        _create(MemoryStore(held), spec, 3)
+        alike[kind] = json.loads(held[f"{spec.path}/zarr.json"].to_bytes())
+    return _json(alike[kind] | {"attributes": dict(spec.attrs), "dimension_names": list(spec.dims)})
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=2, ensure_ascii=True).encode()
+
+
+def _consolidated(keys: dict[str, bytes]) -> bytes:
+    """The root's metadata with those of all nodes below, as zarr-python writes it."""
+    nodes = {
+        key.removesuffix("/zarr.json"): json.loads(data)
+        for key, data in keys.items()
+        if key.endswith("/zarr.json")
+    }
+    for node in nodes.values():
+        if node["node_type"] == "group":
+            node["consolidated_metadata"] = _inline({})
+    return _json(json.loads(keys["zarr.json"]) | {"consolidated_metadata": _inline(nodes)})
+
+
+def _inline(nodes: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "inline", "must_understand": False, "metadata": nodes}
 
 
 def _literal(zarr_format: int) -> Any:
@@ -58,7 +107,6 @@ def _create(store: Store, spec: ArraySpec, zarr_format: int) -> None:
         "dtype": str if text else spec.dtype.newbyteorder("<"),
         "chunks": layout.chunks,
         "zarr_format": _literal(zarr_format),
-        "overwrite": True,
     }
     attrs = dict(spec.attrs)
     if zarr_format == 2:
