@@ -34,10 +34,40 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def endings_table() -> str:
+    """One row for each ending: what comes over, what does not, how lazily, by which reader, proven by what."""
+    lines = [
+        "| Ending | Format | Carried over | Not carried over | Least that is read | Reader | Real files |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    files = Counter(row["format"] for row in _corpus())
+    rows = sorted(((ending, item) for item in _rows() for ending in item.suffixes), key=lambda row: row[0])
+    for ending, item in rows:
+        reader = ", ".join(item.requires) or "own"
+        held = (item.title, item.carried, item.left, item.lazy, reader, str(files[item.name]))
+        lines.append(f"| `{ending}` | " + " | ".join(text.replace("|", "/") for text in held) + " |")
+    return "\n".join(lines)
+
+
+def _proof(name: str) -> str:
+    names = sorted(row["path"].rpartition("/")[2] for row in _corpus() if row["format"] == name)
+    made = "files that the tests write"
+    return (
+        f"Proven by {made} and by {len(names)} real ones: {', '.join(names)}."
+        if names
+        else f"Proven by {made}."
+    )
+
+
 def page() -> str:
     """The whole of docs/formats.md."""
-    files = Counter(row["format"] for row in _corpus())
-    parts = ["# Formats", "", "Written by `make docs` from the readers themselves.", ""]
+    parts = [
+        "# Formats",
+        "",
+        "Written by `make docs` from the readers themselves. Every format has a section below.",
+        "",
+    ]
+    parts += [endings_table(), ""]
     kind = ""
     for item in _rows():
         if item.kind != kind:
@@ -50,7 +80,7 @@ def page() -> str:
             parts += [f"Read with: {', '.join(item.requires)}", ""]
         if item.options:
             parts += [f"Options: {', '.join(f'`{o}`' for o in item.options)}", ""]
-        parts += [f"Proven by {files[item.name]} real files and by files that the tests write.", "", text, ""]
+        parts += [_proof(item.name), "", text, ""]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -182,3 +182,10 @@ def test_nothing_dangerous_is_called():
                     )
                     assert not risky, f"{path}:{node.lineno}"
         assert not {"pickle", "xml.etree", "xml.etree.ElementTree"} & set(_imports(path)), path
+
+
+def test_every_format_says_what_it_carries_over():
+    from sparc_fuse_core.formats import registry
+
+    missing = [f.name for f in registry().values() if not (f.carried and f.left and f.lazy)]
+    assert missing == []

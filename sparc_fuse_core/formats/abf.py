@@ -190,4 +190,7 @@ FORMAT = Format(
     suffixes=(".abf",),
     open=open_abf,
     magic=((0, b"ABF "), (0, b"ABF2")),
+    carried="sweeps, channels, gains, units, tags, exact rates, start",
+    left="stimulus waveforms, statistics and other side sections (named)",
+    lazy="samples",
 )

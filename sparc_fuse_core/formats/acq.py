@@ -129,4 +129,13 @@ def _metadata(head: Header) -> dict[str, Any]:
     return {**head.metadata, "channels": details} | ({"journal": head.journal} if head.journal else {})
 
 
-FORMAT = Format(name="acq", title="BIOPAC AcqKnowledge", kind="signals", suffixes=(".acq",), open=open_acq)
+FORMAT = Format(
+    name="acq",
+    title="BIOPAC AcqKnowledge",
+    kind="signals",
+    suffixes=(".acq",),
+    open=open_acq,
+    carried="all channels at their own rates, gains, units, markers, journal",
+    left="foreign data of unpublished layout (named)",
+    lazy="samples; a compressed channel whole",
+)

@@ -167,4 +167,7 @@ FORMAT = Format(
     suffixes=(".adicht", ".adidat", ".adidatx", ".adi"),
     open=open_adicht,
     magic=((0, MAGIC),),
+    carried="records, channels, rates, units, comments, inputs' settings",
+    left="window and device settings of unpublished layout (named)",
+    lazy="chunk of one channel",
 )

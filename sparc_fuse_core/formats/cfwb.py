@@ -155,4 +155,7 @@ FORMAT = Format(
     suffixes=(".adibin",),
     open=open_cfwb,
     magic=((0, b"CFWB"),),
+    carried="channels, scales, units, trigger time",
+    left="nothing",
+    lazy="samples",
 )

@@ -129,4 +129,7 @@ FORMAT = Format(
     sniff=_sniff,
     requires=("pandas",),
     options=_OPTIONS,
+    carried="every column, units and title lines, time axis, blocks of LabChart",
+    left="nothing",
+    lazy="the whole file once, then rows",
 )

@@ -224,4 +224,7 @@ FORMAT = Format(
     magic=((0, b"0"), (0, b"\xffBIOSEMI")),
     sniff=is_header,
     options=("rate",),
+    carried="signals at their own rates, scales, units, annotations, gaps",
+    left="patient and personal fields",
+    lazy="record",
 )

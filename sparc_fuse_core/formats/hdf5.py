@@ -58,4 +58,7 @@ FORMAT = Format(
     magic=tuple((block, SIGNATURE) for block in USER_BLOCKS),
     requires=("h5py", "hdf5plugin"),
     options=OPTIONS,
+    carried="every numeric and text dataset, attributes, time axes and rates",
+    left="links out of the file, types without a Zarr form (named)",
+    lazy="chunk",
 )

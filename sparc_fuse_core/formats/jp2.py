@@ -282,4 +282,7 @@ FORMAT = Format(
     magic=((0, MARK), (0, SOC_SIZ)),
     sniff=_sniff,
     requires=("imagecodecs", "pillow"),
+    carried="components, stored halvings, palette, resolution, boxes of text",
+    left="unknown boxes (named)",
+    lazy="tile",
 )

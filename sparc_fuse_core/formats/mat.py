@@ -91,4 +91,7 @@ FORMAT = Format(
     sniff=_sniff,
     requires=("mat-io", "h5py", "hdf5plugin", "pandas"),
     options=OPTIONS,
+    carried="every variable: numbers, text, structs, cells, tables, dates; known programs' recordings",
+    left="functions, opaque objects, sparse patterns (named)",
+    lazy="variable; chunk for 7.3",
 )

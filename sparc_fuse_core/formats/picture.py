@@ -316,4 +316,7 @@ FORMAT = Format(
     magic=((0, MARK), (0, b"\xff\xd8\xff"), (0, b"BM")),
     sniff=_sniff,
     requires=("pillow", "imagecodecs"),
+    carried="pixels, frames, colours, resolution, text",
+    left="camera's place, colour profiles, previews (named)",
+    lazy="the whole file",
 )

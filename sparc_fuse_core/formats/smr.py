@@ -47,4 +47,7 @@ FORMAT = Format(
     suffixes=(".smr", ".son"),
     open=open_smr,
     magic=((2, b"(C) CED"),),
+    carried="waves, events, markers with codes and text, start offsets, gaps, units",
+    left="deleted channels, the program's own data (named)",
+    lazy="block",
 )

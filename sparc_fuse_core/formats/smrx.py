@@ -49,4 +49,7 @@ FORMAT = Format(
     suffixes=(".smrx",),
     open=open_smrx,
     magic=((0, b"S64"),),
+    carried="waves, events, markers with codes and text, start offsets, gaps, units",
+    left="deleted channels, the program's own data (named)",
+    lazy="block",
 )

@@ -116,4 +116,7 @@ FORMAT = Format(
     magic=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
     requires=("tifffile", "imagecodecs", "defusedxml"),
     options=("page_axis",),
+    carried="pages, axes, channels, colours, pyramids, pixel sizes, OME and ImageJ metadata",
+    left="previews, masks, missing files (named)",
+    lazy="tile or strip",
 )

@@ -199,4 +199,7 @@ FORMAT = Format(
     open=open_wav,
     magic=((8, b"WAVE"),),
     sniff=_is_wave,
+    carried="samples as stored, cue points, INFO and bext texts",
+    left="unknown chunks (named)",
+    lazy="samples",
 )

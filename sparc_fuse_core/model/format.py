@@ -99,6 +99,10 @@ class Format:
         True when members may lie in folders below: ``members`` is given their paths too.
     options
         Names of reader options that settle an ambiguous file: ``rate``, ``time_column`` ...
+    carried, left
+        What of a file is in the result and what is not, as the page of formats tells it.
+    lazy
+        The least that is read for a piece of the data: ``"samples"``, ``"tile"``, ``"the whole file"`` ...
     """
 
     name: str
@@ -113,6 +117,9 @@ class Format:
     parts: tuple[str, ...] = ()
     nested: bool = False
     options: tuple[str, ...] = ()
+    carried: str = ""
+    left: str = ""
+    lazy: str = ""
 
 
 def limit_items(source: Source, what: str, count: int, most: int = _MAX_CHANNELS) -> None:
