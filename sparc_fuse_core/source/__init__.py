@@ -40,6 +40,8 @@ class Source:
         Length in bytes.
     bytes_read, requests
         What has been read so far, for the lazy-open promise.
+    closed
+        Whether its handles were let go of.
     """
 
     def __init__(self, url: str, name: str, size: int) -> None:
@@ -48,6 +50,7 @@ class Source:
         self.size = size
         self.bytes_read = 0
         self.requests = 0
+        self.closed = False
         self._family: dict[str, Source] = {}
 
     # -- what a kind of place must give -----------------------------------------------------------
@@ -78,7 +81,7 @@ class Source:
             return None
         if name == self.name:
             return self
-        if name not in self._family:
+        if name not in self._family or self._family[name].closed:
             found = self._sibling(name) or self._other_case(name)
             if found is None:
                 return None
@@ -103,6 +106,7 @@ class Source:
         for other in self._family.values():
             other.close()
         self._family.clear()
+        self.closed = True
         self._close()
 
     def _close(self) -> None:
