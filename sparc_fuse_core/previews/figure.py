@@ -9,6 +9,7 @@ import numpy as np
 
 from sparc_fuse_core.errors import FuseError
 from sparc_fuse_core.previews.image import SceneView, image_plane, scenes
+from sparc_fuse_core.previews.shapes import Shapes, draw_shapes, shapes_of
 from sparc_fuse_core.previews.signals import StreamView, events, sample_edges, signal_window, streams
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def preview(
     views = streams(data)
     if views:
         return draw_signals(data, _chosen(views, stream), channels, window, sweep)
-    return draw_rest(data)
+    shapes = shapes_of(data) if data.attrs.get("fuse_kind") == "geometry" else None
+    return draw_rest(data) if shapes is None else draw_geometry(data, shapes)
 
 
 def _chosen(views: list[StreamView], stream: int | str) -> StreamView:
@@ -183,6 +185,18 @@ def draw_image(view: SceneView, channels: Sequence[int | str] | None = None) -> 
     axis.set_ylabel(f"y ({unit})")
     where = ", ".join(f"{dim} = {place}" for dim, place in middle.items() if view.sizes[dim] > 1)
     axis.set_title(f"{view.name}{': ' + where if where else ''}", fontsize=9)
+    return figure
+
+
+def draw_geometry(data: xr.Dataset, shapes: Shapes) -> Figure:
+    """A mesh, a tracing or regions; the count of what there is as title."""
+    figure = _figure()
+    draw_shapes(figure.subplots(), shapes)
+    counts = [f"{len(shapes.points)} points"]
+    counts += [f"{len(shapes.faces[1]) - 1} faces"] if shapes.faces is not None else []
+    counts += [f"{len(shapes.runs[0]) - 1} lines"] if shapes.runs is not None else []
+    name = str(data.attrs.get("original_file_name") or "")
+    figure.suptitle(": ".join([name] * bool(name) + [", ".join(counts)]), fontsize=9, parse_math=False)
     return figure
 
 
