@@ -158,7 +158,7 @@ def _packets(
             "told apart: the rows whose spike_electrode is 0 or above 32767 are events. Open it with "
             "scan=True to list them."
         )
-        return None, spike_arrays(held, None, origin, held.electrodes)
+        return None, spike_arrays(held, None, origin, held.electrodes, warnings, dropped)
     found = sort_packets(held)
     if found.restarts:
         warnings.append(
@@ -166,7 +166,7 @@ def _packets(
             f"{found.restarts[:_MOST_TOLD]}. Times before and after count from different moments; "
             "spike_run and event_run tell which."
         )
-    arrays = spike_arrays(held, found.spikes, origin, found.electrodes)
+    arrays = spike_arrays(held, found.spikes, origin, found.electrodes, warnings, dropped)
     events = read_events(held, found.others)
     if events.colours:
         dropped.append(f"the colours of {events.colours} comments")

@@ -269,7 +269,15 @@ def make_waveforms(folder, waves):
     nev(folder / "mixed.nev", packets, heads, flags=0)
     none = [np.nan] * 4
     rows = [small * 0.25, [*large, *none], none * 2]
-    found["mixed.nev"] = {"spike_waveform": np.array(rows, "f8")}
+    found["mixed.nev"] = {"spike_waveform": np.array(rows, "f8"), "?dropped": "scale it does not tell"}
+    packets = [spike(1, 1, 0, waves[0]), spike(2, 2, 0, waves[1])]
+    nev(folder / "gains.nev", packets, [wave_head(1), wave_head(2, 1000)])
+    found["gains.nev"] = {
+        "spike_waveform": waves[:2] * np.array([[0.25], [1.0]]),
+        "spike_waveform@units": "µV",
+    }
+    nev(folder / "unknown.nev", packets, [wave_head(1)])
+    found["unknown.nev"] = {"spike_waveform": waves[:2], "?warning": "raw counts"}
     packets = [digital(90000, 1), spike(90001, 1, 0, waves[0]), digital(5, 2), spike(30, 1, 0, waves[1])]
     nev(folder / "restart.nev", packets, [wave_head(1)])
     found["restart.nev"] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Sorted:
     """Where the spikes are (packet numbers) and on which electrodes, the other packets as they are with their
     places, and the packets at which the clock was set back."""
 
-    spikes: NDArray[np.int64]
+    spikes: NDArray[Any]
     electrodes: list[int]
     others: NDArray[np.uint8]
     places: NDArray[np.int64]
@@ -88,13 +88,13 @@ def sort_packets(held: EventFile) -> Sorted:
     together = max(1, _TOGETHER // held.packet)
     spikes, others, places, restarts = [], [], [], []
     seen: set[int] = set()
-    kept, last = 0, None
+    kept, last, width = 0, None, "u4" if held.packets < 1 << 32 else "i8"
     for start in range(0, held.packets, together):
         rows = rows_of(held, start, min(held.packets, start + together))
         numbers, ticks = numbers_in(held, rows), ticks_in(held, rows)
         spiking = are_spikes(held, numbers)
         seen.update(np.unique(numbers[spiking]).tolist())
-        spikes.append(np.flatnonzero(spiking) + start)
+        spikes.append((np.flatnonzero(spiking) + start).astype(width))
         others.append(rows[~spiking])
         places.append(np.flatnonzero(~spiking) + start)
         kept += len(places[-1])
@@ -109,7 +109,7 @@ def sort_packets(held: EventFile) -> Sorted:
         last = int(ticks[-1])
     none = np.empty((0, held.packet), "u1")
     return Sorted(
-        np.concatenate([np.empty(0, "i8"), *spikes]),
+        np.concatenate([np.empty(0, width), *spikes]),
         sorted(seen),
         np.concatenate([none, *others]),
         np.concatenate([np.empty(0, "i8"), *places]),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparc_fuse_core.formats._blackrock.nev import Electrode
 from sparc_fuse_core.formats._blackrock.packets import are_spikes, numbers_in, rows_of, ticks_in
 from sparc_fuse_core.model import Array, LazyArray
 
@@ -14,14 +15,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sparc_fuse_core.formats._blackrock.nev import Electrode, EventFile
+    from sparc_fuse_core.formats._blackrock.nev import EventFile
     from sparc_fuse_core.model.lazy import Key
 
+_TOGETHER = 4 << 20  # bytes of packets read at once
 _APART = 64  # packets between two spikes that are still read at once
 
 
 def spike_arrays(
-    held: EventFile, places: NDArray[np.int64] | None, origin: int, electrodes: Iterable[int]
+    held: EventFile,
+    places: NDArray[Any] | None,
+    origin: int,
+    electrodes: Iterable[int],
+    warnings: list[str],
+    dropped: list[str],
 ) -> list[Array]:
     """Arrays over the spikes at ``places``, or over all packets where these were not told apart.
 
@@ -38,36 +45,49 @@ def spike_arrays(
     def column(dtype: str, of: Callable[[NDArray[np.uint8]], NDArray[Any]]) -> LazyArray:
         return _lazy(held, places, count, (), dtype, of)
 
-    dims = ("spike",)
+    dims, at = ("spike",), held.payload
     found = [
         Array("spike_time", column("f8", times), dims, {"units": "s"}),
         Array("spike_electrode", column("u2", lambda rows: numbers_in(held, rows)), dims),
-        Array("spike_unit", column("u1", lambda rows: rows[:, held.payload]), dims, _UNITS),
+        Array("spike_unit", column("u1", lambda rows: rows[:, at]), dims, _UNITS),
     ]
-    waveforms = _waveforms(held, places, count, [held.electrodes.get(n) for n in electrodes])
-    return [*found, waveforms] if waveforms is not None else found
+    if places is None:
+        found.append(Array("spike_reserved", column("u1", lambda rows: rows[:, at + 1]), dims, _RESERVED))
+    waves = Waveforms(held, [held.electrodes.get(n) for n in electrodes], whole=places is None)
+    if waves.width < 1:
+        return found
+    waves.tell(warnings, dropped)
+    data = _lazy(held, places, count, (waves.width,), waves.dtype, waves.read)
+    return [*found, Array("spike_waveform", data, ("spike", "spike_sample"), waves.attrs)]
 
 
 _UNITS = {"long_name": "sorted unit: 0 unclassified, 255 noise"}
+_RESERVED = {"long_name": "second byte of a packet's content, used by some events"}
 
 
 def _lazy(
     held: EventFile,
-    places: NDArray[np.int64] | None,
+    places: NDArray[Any] | None,
     count: int,
     inner: tuple[int, ...],
     dtype: str,
     of: Callable[[NDArray[np.uint8]], NDArray[Any]],
 ) -> LazyArray:
+    together = max(1, _TOGETHER // held.packet)
+
     def read(key: Key) -> NDArray[Any]:
         span = key[0] if isinstance(key[0], slice) else slice(key[0], key[0] + 1)
-        values = of(_rows(held, places, span.start, span.stop))[(slice(None), *key[1:])]
+        parts = []
+        for start in range(span.start, span.stop, together):
+            rows = _rows(held, places, start, min(span.stop, start + together))
+            parts.append(of(rows)[(slice(None), *key[1:])].astype(dtype))  # a copy: lets go of the packets
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return values if isinstance(key[0], slice) else values[0]
 
     return LazyArray((count, *inner), dtype, read)
 
 
-def _rows(held: EventFile, places: NDArray[np.int64] | None, start: int, stop: int) -> NDArray[np.uint8]:
+def _rows(held: EventFile, places: NDArray[Any] | None, start: int, stop: int) -> NDArray[np.uint8]:
     if places is None:
         return rows_of(held, start, stop)
     chosen = places[start:stop]
@@ -79,59 +99,73 @@ def _rows(held: EventFile, places: NDArray[np.int64] | None, start: int, stop: i
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _waveforms(
-    held: EventFile, places: NDArray[np.int64] | None, count: int, used: list[Electrode | None]
-) -> Array | None:
-    """Raw counts under one scale, or µV where electrodes differ in scale, sample size or length."""
-    known = [electrode for electrode in used if electrode is not None]
-    room = held.packet - held.payload - 2
-    kinds = {electrode.kind for electrode in known} or {"<i2"}
-    widths = {_width(electrode, room) for electrode in known} or {room // 2}
-    width = max(widths)
-    if width < 1:
-        return None
-    dims = ("spike", "spike_sample")
-    attrs: dict[str, Any] = {"long_name": "waveform"}
-    if held.wave_rate:
-        attrs["sampling_frequency"] = float(held.wave_rate)
-    factors = {electrode.factor for electrode in known}
-    if len(kinds) == len(widths) == 1 and len(factors) <= 1 and len(known) == len(used):
-        if factors and (factor := factors.pop()):
-            attrs |= {"units": "µV", "scale_factor": factor / 1000, "add_offset": 0.0}
-        kind = np.dtype(kinds.pop())
-        first, last = held.payload + 2, held.payload + 2 + width * kind.itemsize
+class Waveforms:
+    """How the waveforms of some electrodes are given.
 
-        def raw(rows: NDArray[np.uint8]) -> NDArray[Any]:
-            return np.ascontiguousarray(rows[:, first:last]).view(kind)
+    As raw counts where sample size and length are one for all, under a scale where that is one too. Else in µV,
+    NaN past the end of shorter ones. With ``whole``, all bytes of the packets as they are: events are among
+    them.
+    """
 
-        data = _lazy(held, places, count, (width,), kind.newbyteorder("=").str, raw)
-        return Array("spike_waveform", data, dims, attrs)
-    attrs |= {"units": "µV"}
-    data = _lazy(held, places, count, (width,), "f8" if "<i4" in kinds else "f4", _scaling(held, width))
-    return Array("spike_waveform", data, dims, attrs)
+    def __init__(self, held: EventFile, used: list[Electrode | None], *, whole: bool) -> None:
+        self.held = held
+        self.first = held.payload + 2
+        room = held.packet - self.first
+        known = [electrode for electrode in used if electrode is not None]
+        kinds = {electrode.kind for electrode in known} or {"<i2"}
+        widths = {_width(electrode, room) for electrode in known} or {room // 2}
+        factors = {electrode.factor if electrode is not None else 0.0 for electrode in used}
+        if whole:
+            kind = kinds.pop() if len(kinds) == 1 else "<u1"
+            kinds = {kind if room % np.dtype(kind).itemsize == 0 else "<u1"}
+            widths = {room // np.dtype(next(iter(kinds))).itemsize}
+        self.width = max(widths)
+        self.scaled = (
+            len(kinds) > 1 or len(widths) > 1 or (len(factors) > 1 and 0.0 not in factors and not whole)
+        )
+        self.kind = np.dtype("f8" if "<i4" in kinds else "f4") if self.scaled else np.dtype(next(iter(kinds)))
+        self.unscaled = 0.0 in factors
+        self.uneven = len(factors) > 1 and not self.scaled
+        self.attrs: dict[str, Any] = {"long_name": "waveform"}
+        if held.wave_rate:
+            self.attrs["sampling_frequency"] = float(held.wave_rate)
+        if self.scaled:
+            self.attrs["units"] = "µV"
+        elif len(factors) == 1 and (factor := factors.pop()) and self.kind.str != "|u1":
+            self.attrs |= {"units": "µV", "scale_factor": factor / 1000, "add_offset": 0.0}
+
+    @property
+    def dtype(self) -> str:
+        return self.kind.newbyteorder("=").str
+
+    def tell(self, warnings: list[str], dropped: list[str]) -> None:
+        name = self.held.source.name
+        if self.scaled and self.unscaled:
+            dropped.append(f"{name}: waveforms of electrodes whose scale it does not tell")
+        elif self.uneven or self.unscaled:
+            warnings.append(
+                f"{name}: its waveforms are raw counts, as electrodes have scales of their own or none; the "
+                "metadata tells nV_per_count of each."
+            )
+
+    def read(self, rows: NDArray[np.uint8]) -> NDArray[Any]:
+        """Waveforms of whole packets."""
+        if not self.scaled:
+            last = self.first + self.width * self.kind.itemsize
+            return np.ascontiguousarray(rows[:, self.first : last]).view(self.kind)
+        numbers = numbers_in(self.held, rows)
+        out = np.full((len(rows), self.width), np.nan)
+        for number in np.unique(numbers[are_spikes(self.held, numbers)]).tolist():
+            electrode = self.held.electrodes.get(number)
+            if electrode is None or not electrode.factor:
+                continue
+            kind, samples = np.dtype(electrode.kind), _width(electrode, self.held.packet - self.first)
+            chosen = numbers == number
+            raw = rows[chosen, self.first : self.first + samples * kind.itemsize]
+            out[chosen, :samples] = np.ascontiguousarray(raw).view(kind) * (electrode.factor / 1000)
+        return out
 
 
 def _width(electrode: Electrode, room: int) -> int:
     most = room // np.dtype(electrode.kind).itemsize
     return min(most, electrode.samples) if electrode.samples else most
-
-
-def _scaling(held: EventFile, width: int) -> Callable[[NDArray[np.uint8]], NDArray[Any]]:
-    """Waveforms in µV; NaN past the end of shorter ones and where the header does not know the electrode."""
-    first = held.payload + 2
-    room = held.packet - first
-
-    def scale(rows: NDArray[np.uint8]) -> NDArray[Any]:
-        numbers = numbers_in(held, rows)
-        out = np.full((len(rows), width), np.nan)
-        for number in np.unique(numbers[are_spikes(held, numbers)]).tolist():
-            electrode = held.electrodes.get(number)
-            if electrode is None or not electrode.factor:
-                continue
-            kind, samples = np.dtype(electrode.kind), _width(electrode, room)
-            chosen = numbers == number
-            waves = np.ascontiguousarray(rows[chosen, first : first + samples * kind.itemsize]).view(kind)
-            out[chosen, :samples] = waves * (electrode.factor / 1000)
-        return out
-
-    return scale

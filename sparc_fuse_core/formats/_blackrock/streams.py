@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sparc_fuse_core.model.lazy import Key
 
 _MOST_STREAMS = 128  # more runs than this share one stream with explicit time
+_TOGETHER = 4 << 20  # bytes read at once to get at times
 _STAMP = np.dtype([("flag", "u1"), ("tick", "<u8"), ("samples", "<u4")])
 
 
@@ -122,18 +123,24 @@ def _stamped(found: Continuous, origin: int) -> Stream:
     begin = found.blocks[0].offset
     data = interleaved(source, "<i2", begin + _STAMP.itemsize, len(found.channels), samples, stride=step)
 
+    together = max(1, _TOGETHER // step)
+
+    def ticks(start: int, stop: int) -> NDArray[Any]:
+        raw = source.read(begin + start * step, (stop - start - 1) * step + _STAMP.itemsize, "times")
+        stamps = np.ndarray((stop - start,), _STAMP, raw, 0, (step,))
+        if (stamps["flag"] != 1).any() or (stamps["samples"] != 1).any():
+            raise broken(source, f"samples {start} to {stop} do not have a time each")
+        return stamps["tick"].astype("i8") - origin
+
     def read(key: Key) -> NDArray[Any]:
         span = key[0] if isinstance(key[0], slice) else slice(key[0], key[0] + 1)
-        count = span.stop - span.start
-        raw = source.read(begin + span.start * step, (count - 1) * step + _STAMP.itemsize, "times")
-        stamps = np.ndarray((count,), _STAMP, raw, 0, (step,))
-        if (stamps["flag"] != 1).any() or (stamps["samples"] != 1).any():
-            raise broken(source, f"samples {span.start} to {span.stop} do not have a time each")
-        ticks = stamps["tick"].astype("i8") - origin
-        values: NDArray[Any] = ticks / found.resolution
+        values = np.empty(span.stop - span.start)
+        for start in range(span.start, span.stop, together):  # the samples between the times are read too
+            stop = min(span.stop, start + together)
+            values[start - span.start : stop - span.start] = ticks(start, stop) / found.resolution
         return values if isinstance(key[0], slice) else values[0]
 
     stream = _stream(found, data, found.ending)
-    stream.time = LazyArray((samples,), "f8", read, blocks=(1 << 20,))
+    stream.time = LazyArray((samples,), "f8", read)
     stream.attrs["nominal_sampling_frequency"] = float(found.rate)
     return stream
