@@ -22,7 +22,7 @@ ROWS = [
         "markers of a BrainVision",
     ),
     ("cells.dat", b"DAT2\0\0\0\0", "HEKA"),
-    ("cells.dat", b"DAT1" + NOISE, "HEKA"),
+    ("cells.dat", b"DAT1\0" + NOISE, "HEKA"),
     ("x.acq", b"WS1_\0\0\0\x07_genRes\0", "CTF"),
     ("reads.sam", b"@HD\tVN:1.6\tSO:coordinate\n@SQ\tSN:ref\tLN:45\n", "sequence alignment"),
     ("heart.sam", NOISE, "no recorder"),

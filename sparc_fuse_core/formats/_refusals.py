@@ -57,7 +57,7 @@ _KNOWN = (
         _TOGETHER,
     ),
     _content(
-        rb"DAT[12C]",
+        rb"DAT[12]\x00",
         "is a HEKA Patchmaster bundle, which is not read",
         "Export the traces from Patchmaster, as text or as MATLAB file.",
     ),

@@ -15,7 +15,7 @@ by side, each block with the tick of its first sample. An event file (.nev) has 
   events: digital and serial input, comments, video frames, tracked objects, buttons, changes of settings.
 - A .nev has no index. Where going through it would read much more than a header (8 MiB and 1 % of the
   recording), its packets are listed as they are, events among the spikes: those have a ``spike_electrode`` of
-  0 or above 32767. The option ``scan=True`` goes through it and tells them apart.
+  0 or above 32767, and their content in the other arrays. The option ``scan=True`` tells them apart.
 
 Not carried over: colours of comments, and the settings in a .ccf file.
 """
@@ -66,12 +66,13 @@ def open_blackrock(source: Source, /, *, scan: bool = False, **options: Any) -> 
     origin = _origin(events, continuous)
     streams: list[Stream] = []
     for found in sorted(continuous, key=lambda c: (-c.rate, c.ending)):
-        streams += streams_of(found, origin, warnings)
+        streams += streams_of(found, origin if found.resolution == NANOSECONDS else 0, warnings)
     arrays: list[Array] = []
     listed: Events | None = None
     if events is not None:
         total = sum(other.size for other in source.family)
-        listed, arrays = _packets(events, origin, _is_true(scan), total, warnings, dropped)
+        begin = origin if events.resolution == NANOSECONDS else 0
+        listed, arrays = _packets(events, begin, _is_true(scan), total, warnings, dropped)
     return recording(
         streams,
         events=listed,
@@ -125,12 +126,10 @@ def _scale_early(events: EventFile | None, continuous: list[Continuous], warning
 
 
 def _origin(events: EventFile | None, continuous: list[Continuous]) -> int:
-    """The tick that is time 0: 0, or the first one of clocks that count since 1970."""
-    clocks = [found.resolution for found in (events, *continuous) if found is not None]
-    if NANOSECONDS not in clocks:
-        return 0
-    ticks = [found.blocks[0].tick for found in continuous if found.blocks]
-    if not ticks and events is not None and events.packets:
+    """The tick that is time 0 of clocks that count since 1970: their first; 0 where there are none."""
+    late = [found for found in continuous if found.resolution == NANOSECONDS]
+    ticks = [found.blocks[0].tick for found in late if found.blocks]
+    if not ticks and events is not None and events.resolution == NANOSECONDS and events.packets:
         ticks = [int(ticks_in(events, rows_of(events, 0, 1))[0])]
     return min(ticks, default=0)
 

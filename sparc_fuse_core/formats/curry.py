@@ -71,7 +71,7 @@ def open_curry(source: Source, /, **options: Any) -> xr.DataTree:
             hint=f"Put the data file beside {source.name}.",
             source=source.url,
         )
-    count, trials, samples = _sizes(source, held, body)
+    count, trials, samples = _sizes(source, held, body, warnings)
     data = _samples(source, held, body, count, trials, samples)
     named = _beside(source, stem, (".rs3",)) if early else None
     labels = read_blocks(named) if named is not None else held
@@ -119,7 +119,7 @@ def _beside(source: Source, stem: str, endings: Sequence[str]) -> Source | None:
 # -- samples --------------------------------------------------------------------------------------------------
 
 
-def _sizes(source: Source, held: Blocks, body: Source) -> tuple[int, int, int]:
+def _sizes(source: Source, held: Blocks, body: Source, warnings: list[str]) -> tuple[int, int, int]:
     """Channels, trials, and samples of each trial."""
     count = whole(source, held.get("NumChannels"), "the number of channels")
     trials = whole(source, held.get("NumTrials") or "1", "the number of trials") or 1
@@ -130,7 +130,15 @@ def _sizes(source: Source, held: Blocks, body: Source) -> tuple[int, int, int]:
     if samples < 0:  # never filled in
         samples = body.size // (4 * count * trials)
     limit_items(source, "samples", samples * trials * count, body.size)
+    more, rest = divmod(body.size, 4 * count)
+    if _is_binary(held) and trials == 1 and rest == 0 and more > samples:
+        warnings.append(f"{source.name}: promises {samples} samples, {body.name} has {more}: all are read.")
+        samples = more
     return count, trials, samples
+
+
+def _is_binary(held: Blocks) -> bool:
+    return "ASCII" not in (held.get("DataByteOrder").upper(), held.get("DataFormat").upper())
 
 
 def _samples(source: Source, held: Blocks, body: Source, count: int, trials: int, samples: int) -> LazyArray:
@@ -146,7 +154,7 @@ def _samples(source: Source, held: Blocks, body: Source, count: int, trials: int
     if turned and trials > 1:
         raise broken(source, f"{trials} trials stored channel by channel were never seen")
     total = trials * samples
-    if "ASCII" in (order, held.get("DataFormat").upper()):
+    if not _is_binary(held):
         skip = whole(source, held.get("NumLinesSkip") or "0", "the number of lines to skip")
         columns = whole(source, held.get("NumColumnsSkip") or "0", "the number of columns to skip")
 

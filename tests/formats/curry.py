@@ -149,11 +149,19 @@ def make_text(folder, data):
     return found
 
 
+def make_longer(folder):
+    data = values(3, 60)
+    (folder / "longer.cdt.dpa").write_text(parameters(50, 3) + LABELS)
+    (folder / "longer.cdt").write_bytes(data.T.tobytes())
+    return {"longer.cdt.dpa": {"signals": data, "?warning": "promises 50 samples"}}
+
+
 def make_broken(folder):
     data, found = values(3, 60), {}
     bad = {
         "cut": (parameters(61, 3), "Truncated"),
-        "long": (parameters(59, 3), "FormatError"),
+        "odd": (parameters(59, 3, 1, NumTrials=2), "Truncated"),
+        "rest": (parameters(20, 7), "FormatError"),
         "packed": (parameters(60, 3, DataGuid=COMPRESSED), "FormatError"),
         "none": (parameters(60, 0), "FormatError"),
         "huge": (parameters(60, 10**8), "LimitExceeded"),
@@ -182,7 +190,7 @@ def make_broken(folder):
 
 
 def make(folder):
-    return make_good(folder) | make_broken(folder)
+    return make_good(folder) | make_longer(folder) | make_broken(folder)
 
 
 def oracle(path):

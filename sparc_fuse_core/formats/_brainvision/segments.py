@@ -42,8 +42,9 @@ def segments_of(
     """
     dates: dict[int, datetime | None] = {0: None}
     for marker in markers:
-        if marker.kind.strip().lower() == NEW_SEGMENT and 0 <= marker.position < samples:
-            dates[marker.position] = dates.get(marker.position) or marker.date
+        if marker.kind.strip().lower() == NEW_SEGMENT and -1 <= marker.position < samples:
+            first = max(0, marker.position)  # some programs count from 0
+            dates[first] = dates.get(first) or marker.date
     if length and samples % length == 0:
         for first in range(0, samples, length):
             dates.setdefault(first, None)
