@@ -18,21 +18,47 @@ from sparc_fuse_core.source import open_source
     [
         (
             ["d/r.ns2", "d/r.ccf", "d/r.nev", "d/r.ns6", "d/s.ns5", "d/t.nev", "d/u.ccf", "e/r.ns5"],
-            [("d/r.nev", "d/r.ns6", "d/r.ns2", "d/r.ccf"), ("d/s.ns5",), ("d/t.nev",), ("d/u.ccf",), ("e/r.ns5",)],
+            [
+                ("d/r.nev", "d/r.ns6", "d/r.ns2", "d/r.ccf"),
+                ("d/s.ns5",),
+                ("d/t.nev",),
+                ("d/u.ccf",),
+                ("e/r.ns5",),
+            ],
         ),
         (
             ["r.eeg", "r.vhdr", "r.vmrk", "v.ahdr", "v.AMRK", "v.eeg", "w.dat", "w.vhdr", "x.dat", "y.vmrk"],
-            [("r.vhdr", "r.eeg", "r.vmrk"), ("v.ahdr", "v.AMRK", "v.eeg"), ("w.vhdr", "w.dat"), ("x.dat",)]
-            + [("y.vmrk",)],
+            [
+                ("r.vhdr", "r.eeg", "r.vmrk"),
+                ("v.ahdr", "v.AMRK", "v.eeg"),
+                ("w.vhdr", "w.dat"),
+                ("x.dat",),
+                ("y.vmrk",),
+            ],
         ),
         (
-            ["r.cdt", "r.cdt.dpa", "r.cdt.cef", "s.dap", "s.dat", "s.rs3", "s.dat.cef", "t.cdt.dpo", "t.cdt", "u.cef"],
-            [("r.cdt.dpa", "r.cdt", "r.cdt.cef"), ("s.dap", "s.dat", "s.rs3", "s.dat.cef")]
-            + [("t.cdt.dpo", "t.cdt"), ("u.cef",)],
+            [
+                "r.cdt",
+                "r.cdt.dpa",
+                "r.cdt.cef",
+                "s.dap",
+                "s.dat",
+                "s.rs3",
+                "s.dat.cef",
+                "t.cdt.dpo",
+                "t.cdt",
+                "u.cef",
+            ],
+            [
+                ("r.cdt.dpa", "r.cdt", "r.cdt.cef"),
+                ("s.dap", "s.dat", "s.rs3", "s.dat.cef"),
+                ("t.cdt.dpo", "t.cdt"),
+                ("u.cef",),
+            ],
         ),
     ],
     ids=["blackrock", "brainvision", "curry"],
-)  # fmt: skip
+)
 def test_files_fall_into_recordings(paths: list[str], wanted: list[tuple[str, ...]]) -> None:
     assert sorted(groups(paths)) == sorted(wanted)
 
