@@ -1,4 +1,4 @@
-"""BrainVision (Recorder, Analyzer, PyCorder, V-Amp): .vhdr or .ahdr with .vmrk or .amrk and .eeg, .dat or .avg.
+"""BrainVision (Recorder, Analyzer, PyCorder, V-Amp): .vhdr or .ahdr with .vmrk or .amrk and .eeg, .dat, .avg or .txt.
 
 The header is text with sections: what the data file is called and how its samples lie (by time or by channel;
 16-bit, 32-bit or float, or text), and of each channel the name, reference, resolution and unit (µV where none
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 _HEADERS = (".vhdr", ".ahdr")
 _MARKERS = (".vmrk", ".amrk")
 _DATA = (".eeg", ".dat", ".avg", ".seg")
+_TEXT = (".txt",)
 _KINDS = {"INT_16": "i2", "UINT_16": "u2", "INT_32": "i4", "IEEE_FLOAT_32": "f4"}
 _MOST_STREAMS = 128
 _TITLE = re.compile(rb"(?i)\s*(?:\xef\xbb\xbf)?brain ?vision[^\r\n]*header file")
@@ -88,7 +89,7 @@ def open_brainvision(source: Source, /, **options: Any) -> xr.DataTree:
     if count < 1 or interval <= 0:
         raise broken(source, f"it tells {count} channels and a sampling interval of {float(interval)} µs")
     channels = channels_of(source, held, count, warnings)
-    body = _sibling(source, held, "DataFile", _DATA, warnings)
+    body = _sibling(source, held, "DataFile", _DATA + _TEXT, warnings)
     if body is None:
         raise FormatError(
             f"{source.name}: its samples are in {held.get('common infos', 'DataFile')!r}, which is not there",
@@ -310,7 +311,10 @@ def _members(names: Names, name: str) -> Sequence[str]:
     head = name if name in heads else min(heads, key=lambda n: _HEADERS.index(n[-5:].lower()), default=None)
     if head is None:
         return [name]
-    return [head, *(n for n in near if n.lower().endswith(_MARKERS + _DATA))]
+    data = [n for n in near if n.lower().endswith(_DATA)]
+    # A text beside a data file are notes; Analyzer exports samples as .txt too.
+    data = data or [n for n in near if n.lower().endswith(_TEXT)]
+    return [head, *(n for n in near if n.lower().endswith(_MARKERS)), *data]
 
 
 FORMAT = Format(
@@ -322,5 +326,5 @@ FORMAT = Format(
     sniff=lambda head: _TITLE.match(head) is not None,
     magic=((0, b"Brain Vision"), (0, b"BrainVision"), (0, b"\xef\xbb\xbfBrain")),
     members=_members,
-    parts=_MARKERS + _DATA,
+    parts=_MARKERS + _DATA + _TEXT,
 )

@@ -127,9 +127,9 @@ def make_texts(folder):
     (folder / "text.dat").write_text("Fp1 A,B Größe\n" + said + "\n\n", encoding="latin-1")
     found["text.vhdr"] = {"signals": physical(values), "~": 1e-12}
     more["sections"] = ("[ASCII Infos]", "SkipColumns=1")
-    header(folder / "rows.vhdr", values, order="VECTORIZED", data_file="rows.dat", **more)
+    header(folder / "rows.vhdr", values, order="VECTORIZED", data_file="rows.txt", **more)
     lines = [f"Ch{i} " + " ".join(f"{v:.3f}" for v in row) for i, row in enumerate(values)]
-    (folder / "rows.dat").write_text("\n".join(lines))
+    (folder / "rows.txt").write_text("\n".join(lines))
     found["rows.vhdr"] = {"signals": physical(values), "~": 1e-12}
     more["sections"] = ("[ASCII Infos]",)
     header(folder / "ragged.vhdr", values, data_file="ragged.dat", infos=["DataPoints=12"], **more)
