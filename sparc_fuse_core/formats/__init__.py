@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sparc_fuse_core.errors import FormatError, FuseError, MissingDependency, NotSupported, Truncated
+from sparc_fuse_core.formats._refusals import refusal_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -95,6 +96,9 @@ def detect(source: Source) -> Format:
     fitting = ranked(source.name, head)
     if fitting:
         return fitting[0]
+    known = refusal_of(source.name, head)
+    if known is not None:
+        raise NotSupported(f"{source.name}: {known.says}", hint=known.hint, source=source.url)
     by_name = [f for f in registry().values() if _suffix_length(f, source.name)]
     if by_name:
         raise NotSupported(

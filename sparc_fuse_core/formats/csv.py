@@ -1,4 +1,4 @@
-"""Text tables: .csv, .tsv, .tab and .txt, with LabChart's and AcqKnowledge's text exports.
+"""Text tables: .csv, .tsv, .tab and .txt, with LabChart's and AcqKnowledge's text exports; .dat where it is text.
 
 A table is lines of cells. Its encoding (UTF-8, UTF-16, Windows Latin), delimiter (comma, semicolon, tab, bar,
 blanks), decimal mark, heading, units in the heading and the lines above it are worked out from the first MiB;
@@ -124,7 +124,7 @@ FORMAT = Format(
     name="csv",
     title="text table (CSV, TSV, LabChart text)",
     kind="table",  # as a rule: text has to be read whole before it is known whether it holds signals
-    suffixes=(".csv", ".tsv", ".txt", ".tab"),
+    suffixes=(".csv", ".tsv", ".txt", ".tab", ".dat"),
     open=open_csv,
     sniff=_sniff,
     requires=("pandas",),
