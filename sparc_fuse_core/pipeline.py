@@ -83,7 +83,8 @@ def convert_one(
 
     options = options or Options()
     files = members(source)
-    tree = open_tree(files[0], **options.reader)
+    # A conversion reads everything anyway: files without an index are gone through to their end first.
+    tree = open_tree(files[0], **{"scan": True, **options.reader})
     kind, name = str(tree.attrs["fuse_kind"]), str(tree.attrs["fuse_format"])
     target = folder / output_name(stem, kind, options.file_format, options.zarr_format)
     nbytes = sum(file.size for file in files)

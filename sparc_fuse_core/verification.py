@@ -104,7 +104,7 @@ def _compare(path: Path, against: str | os.PathLike[str], rng: np.random.Generat
     held: Any = zarr.open_group(_store(path), mode="r")
     options = _reader_options(held)
     with open_source(against) as source:
-        tree = open_tree(source, **options)
+        tree = open_tree(source, **{"scan": True, **options})
         for name, variable, data in lazy_arrays(tree):
             if name.split("/")[-1].startswith("time") and "scale_factor" in variable.attrs:
                 continue  # computed from the rate, which is an attribute

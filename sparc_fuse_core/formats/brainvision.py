@@ -327,4 +327,7 @@ FORMAT = Format(
     magic=((0, b"Brain Vision"), (0, b"BrainVision"), (0, b"\xef\xbb\xbfBrain")),
     members=_members,
     parts=_MARKERS + _DATA + _TEXT,
+    carried="channels, resolution, units, exact rate, markers, segments, gaps",
+    left="data that are not over time (refused)",
+    lazy="samples; text data whole",
 )

@@ -272,4 +272,7 @@ FORMAT = Format(
     magic=((0, b"DATA_PARAMETERS START"), (3, b"DATA_PARAMETERS START")),
     members=_members,
     parts=(*_LATE, *_EARLY),
+    carried="channels, units, rate, epochs, events, impedances, labels",
+    left="head positions (.hpi), compressed data (refused)",
+    lazy="samples; text data whole",
 )
