@@ -90,8 +90,8 @@ def _scene(source: Source, axes: Sequence[Axis], planes: Planes, warnings: list[
     dims, data = stack(planes.layout, sizes, find, custom=custom)
     if axes[1].letter != "Y":
         dims = tuple(axes[1].name if name == "y" else name for name in dims)
-        dims, data = arranged(data, dims)
         warnings.append(f"the scan has no y: the rows of its planes are {axes[1].name}, y has one row")
+    dims, data = arranged(data, dims)
     return Scene([data], dims)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparc_fuse_core.formats._axes import ordered
 from sparc_fuse_core.formats._container.damage import damaged
 from sparc_fuse_core.formats._oif.settings import number
 from sparc_fuse_core.formats._tiff.book import open_book
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sparc_fuse_core.formats._oif.store import Store
     from sparc_fuse_core.source import Source
 
-ORDER = ("t", "c", "z", "y", "x")
 _NAMES = {
     "X": "x", "Y": "y", "Z": "z", "C": "c", "T": "t", "L": "wavelength", "A": "angle", "P": "point", "Q": "axis_q",
 }  # fmt: skip
@@ -167,11 +167,11 @@ class Planes:
 
 
 def arranged(data: LazyArray, dims: Sequence[str]) -> tuple[tuple[str, ...], LazyArray]:
-    """The same values with t c z y x in that order, other axes before them; y has one row where it is missing."""
+    """The same values with the axes in our order; y has one row where it is missing."""
     names = list(dims)
     if "y" not in names:
         data, names = _with_row(data), [*names, "y"]
-    order = sorted(range(len(names)), key=lambda i: ORDER.index(names[i]) if names[i] in ORDER else -1)
+    order = [names.index(name) for name in ordered(names)]
     if order != list(range(len(names))):
         data = data.transpose(*order)
     return tuple(names[i] for i in order), data
