@@ -234,7 +234,8 @@ def _hostile(folder: Path) -> dict[str, dict[str, Any]]:
     def of(text: str, block: bytes = raw) -> bytes:
         return lif(text, blocks={"MemBlock_1": block})
 
-    bomb = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "c">]><LMSDataContainerHeader Version="2">&b;</LMSDataContainerHeader>'
+    entity = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "c">]>'
+    bomb = f'{entity}<LMSDataContainerHeader Version="2">&b;</LMSDataContainerHeader>'
     files = {
         "entity.lif": (_chunk(bomb), "FormatError"),
         "no_xml.lif": (_chunk("<LMSDataContainerHeader"), "FormatError"),

@@ -71,7 +71,7 @@ class Container:
         if mark != 0x70 or test != 0x2A or size != 2 * letters + 5:
             raise damaged(self._source.name, f"a chunk with text was expected at byte {at}")
         if 2 * letters > _MOST_XML:
-            raise damaged(
+            raise too_much(
                 self._source.name, f"asks for {2 * letters} bytes of XML, at most {_MOST_XML} are sane"
             )
         raw = self._source.read(at + 13, 2 * letters, "XML")
