@@ -46,7 +46,7 @@ class Compound:
         self._lock = threading.Lock()
         try:
             self._ole: olefile.OleFileIO = olefile.OleFileIO(source.file())
-            listed = self._ole.listdir(streams=True, storages=False)
+            self._entries = _streams(source, self._ole.root)
         except FormatError:
             raise
         except (
@@ -59,10 +59,6 @@ class Compound:
             OverflowError,
         ) as error:
             raise damaged(source.name, f"its directory cannot be followed ({error})") from error
-        limit_items(source, "streams", len(listed), _MOST_STREAMS)
-        self._entries: dict[str, Any] = {}
-        for path in listed:
-            self._entries["/".join(path)] = self._ole.direntries[self._ole._find(path)]
         self.streams = {name: int(entry.size) for name, entry in self._entries.items()}
         self._small: dict[str, bytes] = {}
 
@@ -107,6 +103,23 @@ class Compound:
                 runs.append((place, size))
             sector, left = int(table[sector]), left - 1
         return runs
+
+
+def _streams(source: Source, root: Any) -> dict[str, Any]:
+    """Directory entries of all streams by path; olefile's own look-up takes long where there are many."""
+    import olefile
+
+    found: dict[str, Any] = {}
+    waiting = [("", root)]
+    while waiting:
+        path, folder = waiting.pop()
+        for kid in folder.kids:
+            if kid.entry_type == olefile.STGTY_STREAM:
+                found[f"{path}{kid.name}"] = kid
+            elif kid.entry_type == olefile.STGTY_STORAGE:
+                waiting.append((f"{path}{kid.name}/", kid))
+        limit_items(source, "streams", len(found) + len(waiting), _MOST_STREAMS)
+    return found
 
 
 class Stream(Source):

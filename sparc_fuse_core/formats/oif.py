@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sparc_fuse_core.source import Source
 
 _PRIVATE = ("username", "path")  # names of persons, in the path too
-_MOST_LUT = 1 << 21
 _SECTIONS = (
     "Acquisition Parameters Common",
     "Axis Parameter Common",
@@ -46,7 +45,7 @@ def open_oif(source: Source, /, **options: Any) -> xr.DataTree:
     store = Store(source)
     sections = parse(store.main, source.name)
     axes = read_axes(source, sections)
-    planes = Planes(source, store, axes)
+    planes = Planes(source, store, axes, _letters(sections))
     warnings: list[str] = []
     scene = _scene(source, axes, planes, warnings)
     _set_sizes(scene, axes, sections)
@@ -63,6 +62,12 @@ def open_oif(source: Source, /, **options: Any) -> xr.DataTree:
         warnings=warnings,
         dropped=_left(store, planes),
     )
+
+
+def _letters(sections: Sections) -> str:
+    """Order of the axes in names of planes, from the pattern ``s_C%03dZ%03d.pty``."""
+    pattern = sections.get("ProfileSaveInfo", {}).get("PtyFileNameT2", "")
+    return "".join(re.findall(r"([A-Z])%0?3?d", pattern.replace("\\", "/").rpartition("/")[2]))
 
 
 def _scene(source: Source, axes: Sequence[Axis], planes: Planes, warnings: list[str]) -> Scene:
@@ -131,7 +136,7 @@ def _channels(store: Store, sections: Sections, count: int) -> list[Channel]:
         dye = said.get("DyeName", "")
         name = dye if dye and dye != "None" else said.get("CH Name", "")
         file = store.open(f"s_LUT{place}.lut")
-        colour = top_colour(file.read(0, file.size)) if file is not None and file.size <= _MOST_LUT else ""
+        colour = top_colour(file) if file is not None else ""
         found.append(Channel(name, colour))
     return found
 

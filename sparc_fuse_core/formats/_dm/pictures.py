@@ -136,7 +136,7 @@ class Picture:
         for name, axis in zip(names[-2:], self.axes[-2:], strict=True):
             if _is_energy(axis):
                 return name
-        return "x" if self._is_spectrum() and len(names) == 2 and self.axes[0].size > 1 else ""
+        return "x" if self._is_spectrum() and len(names) == 2 else ""
 
     def _spectral_name(self, axis: Axis) -> str:
         if _is_energy(axis):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sparc_fuse_core.errors import FormatError
 from sparc_fuse_core.formats._container.damage import damaged
 from sparc_fuse_core.formats._container.h5 import dataset
 from sparc_fuse_core.formats._container.values import Value
+from sparc_fuse_core.formats._tiff.page import SegmentCache
 from sparc_fuse_core.model import LazyArray, limit_items
 
 if TYPE_CHECKING:
@@ -69,8 +71,9 @@ class Level:
         Type of the pixels of each channel.
     """
 
-    def __init__(self, source: Source, file: h5py.File, path: Sequence[str]) -> None:
+    def __init__(self, source: Source, file: h5py.File, path: Sequence[str], cache: SegmentCache) -> None:
         self._source, self._file, self._path = source, file, tuple(path)
+        self._cache, self._number = cache, int(path[-1].rpartition(" ")[2])
         group = self._group()
         times = _numbered(source, group, "TimePoint", _MOST_TIMES)
         if not times or times != list(range(len(times))):
@@ -160,7 +163,28 @@ class Level:
                 f"{'/'.join(self._path)}/TimePoint {t}/Channel {self.channels[c]} is {data.shape} {data.dtype}, "
                 f"the first one is {self.stored} {self.kinds[c]}",
             )
-        return data.read(tuple(spans))
+        thick = self.chunks[0]
+        if thick == 1 or spans[0].stop - spans[0].start >= thick:
+            return data.read(tuple(spans))
+        return self._from_chunks((t, c), data, spans)
+
+    def _from_chunks(self, place: tuple[int, int], data: LazyArray, spans: Sequence[slice]) -> NDArray[Any]:
+        """A part thinner than a chunk, from chunks that are kept: the next planes lie in the same ones."""
+        out = np.empty([s.stop - s.start for s in spans], data.dtype)
+        grid = [
+            range(s.start // k, -(-s.stop // k)) if s.stop > s.start else range(0)
+            for s, k in zip(spans, self.chunks, strict=True)
+        ]
+        for index in product(*grid):
+            begin = [i * k for i, k in zip(index, self.chunks, strict=True)]
+            end = [min(b + k, n) for b, k, n in zip(begin, self.chunks, self.stored, strict=True)]
+            whole = tuple(slice(b, e) for b, e in zip(begin, end, strict=True))
+            chunk = self._cache.get((self._number, *place, *index), lambda whole=whole: data.read(whole))  # type: ignore[misc]
+            low = [max(s.start, b) for s, b in zip(spans, begin, strict=True)]
+            high = [min(s.stop, e) for s, e in zip(spans, end, strict=True)]
+            into = tuple(slice(a - s.start, b - s.start) for a, b, s in zip(low, high, spans, strict=True))
+            out[into] = chunk[tuple(slice(a - o, b - o) for a, b, o in zip(low, high, begin, strict=True))]
+        return out
 
 
 def read_levels(
@@ -171,7 +195,8 @@ def read_levels(
     numbers = _numbered(source, top, "ResolutionLevel", _MOST_LEVELS)
     if not numbers or numbers != list(range(len(numbers))):
         raise damaged(source.name, f"/{name} has the resolution levels {numbers}")
-    levels = [Level(source, file, (name, f"ResolutionLevel {r}")) for r in numbers]
+    cache = SegmentCache()
+    levels = [Level(source, file, (name, f"ResolutionLevel {r}"), cache) for r in numbers]
     first = levels[0]
     for number, level in enumerate(levels):
         told = level.crop(said if number == 0 else (None, None, None))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparc_fuse_core.errors import Truncated
 from sparc_fuse_core.formats._axes import ordered
 from sparc_fuse_core.formats._container.damage import damaged
 from sparc_fuse_core.formats._oif.settings import number
@@ -80,13 +81,13 @@ class Planes:
     Attributes
     ----------
     lost
-        How many planes have no file; they read as 0.
-    stem
-        What their names begin with: ``s_``.
+        How many planes have no file; they read as 0. Where files cannot be listed, a missing one is an error.
     """
 
-    def __init__(self, source: Source, store: Store, axes: Sequence[Axis]) -> None:
+    def __init__(self, source: Source, store: Store, axes: Sequence[Axis], letters: str = "") -> None:
         self._source, self._store, self._outer = source, store, list(axes[2:])
+        known = [axis.letter for axis in self._outer]
+        self._letters = [c for c in letters if c in known] + [c for c in known if c not in letters]
         self._open: OrderedDict[str, Page] = OrderedDict()
         self._lock = threading.Lock()
         self.total = 1
@@ -94,14 +95,13 @@ class Planes:
             self.total *= axis.size
         self.files = self._by_name() if store.names is not None else self._by_guess()
         if not self.files:
-            raise damaged(
-                source.name,
-                f"none of its planes ({self._name(0)} and so on) is there, which lie in the folder {source.name}.files",
+            raise Truncated(
+                f"{source.name}: none of its planes ({self._name(0)} and so on) is there",
+                hint=f"Put the folder {source.name}.files, with its files, beside it; an .oib holds all in one file.",
             )
         self.lost = self.total - len(self.files) if store.names is not None else 0
-        first = self.page(min(self.files)) if store.names is not None else self.page(0)
-        if first is None:
-            raise damaged(source.name, f"its first plane, {self._name(0)}, is missing")
+        first = self.page(min(self.files))
+        assert first is not None
         self.layout = first.layout
         if (first.layout.width, first.layout.height) != (
             axes[0].size,
@@ -140,11 +140,10 @@ class Planes:
         return index if all(count == 1 for count in found.values()) else None
 
     def _name(self, index: int) -> str:
-        text = ""
+        numbers = {}
         for axis in self._outer:
-            index, at = divmod(index, axis.size)
-            text += f"{axis.letter}{at + 1:03}"
-        return f"s_{text}.tif"
+            index, numbers[axis.letter] = divmod(index, axis.size)
+        return "s_" + "".join(f"{letter}{numbers[letter] + 1:03}" for letter in self._letters) + ".tif"
 
     def page(self, index: int) -> Page | None:
         """The plane at a flat index (the first outer axis fastest), None when it has no file."""
@@ -157,7 +156,10 @@ class Planes:
                 return self._open[name]
         file = self._store.open(name)
         if file is None:
-            return None
+            raise Truncated(
+                f"{self._source.name}: its plane {name} is not there; it is incomplete",
+                hint=f"Fetch the folder {self._source.name}.files with all its files, and put it beside this one.",
+            )
         page = open_book(file).pages[0]
         with self._lock:
             self._open[name] = page

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from sparc_fuse_core.formats._container.damage import damaged
+
+if TYPE_CHECKING:
+    from sparc_fuse_core.source import Source
 
 Sections = dict[str, dict[str, str]]
 
 _MOST_LINES = 1 << 18
 _LUT = "[ColorLUTData]"
+_LUT_HEAD = 4096
 
 
 def parse(raw: bytes, name: str) -> Sections:
@@ -51,12 +56,12 @@ def number(section: Mapping[str, str], key: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def top_colour(raw: bytes) -> str:
+def top_colour(file: Source) -> str:
     """``RRGGBB`` of the last entry of a colour table (blue, green, red, 0 for each), or "" when there is none."""
     mark = _LUT.encode("utf-16-le")
-    at = raw.rfind(mark)
-    table = raw[at + len(mark) :].removeprefix("\r\n".encode("utf-16-le")) if at >= 0 else b""
-    if len(table) < 1024 or len(table) % 4:
+    head = file.head(_LUT_HEAD)
+    table = file.size - head.find(mark) - len(mark) - 4
+    if mark not in head or table < 1024 or table % 4:
         return ""
-    blue, green, red = table[-4:-1]
+    blue, green, red, _ = file.read(file.size - 4, 4)
     return f"{red:02X}{green:02X}{blue:02X}" if (red, green, blue) != (0, 0, 0) else ""
