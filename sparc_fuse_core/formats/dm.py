@@ -180,6 +180,8 @@ def _note(picture: Picture, names: tuple[str, ...], spectral: str, notes: _Notes
         notes.warnings.append(f"the file does not say what the outer axes of {said} are")
     if picture.rgba:
         notes.warnings.append("the fourth byte of RGB pixels, kept as Alpha, means nothing")
+    if picture.doubtful:
+        notes.warnings.append(f"{said} was written big-endian: its colours may be in the opposite order")
     if picture.half:
         notes.warnings.append(
             f"{said} is the Fourier transform of a real image: the half plane that is stored is given"

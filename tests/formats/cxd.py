@@ -58,7 +58,7 @@ def _sequences(folder: Path) -> dict[str, dict[str, Any]]:
         "named.cxd": _fields(data),
         "single.cxd": _fields(small, depth=8),
         "tiff.cxd": _fields(data, tiff=True, times=range(6)),
-        "large.cxd": _fields(np.tile(data, (40, 1, 1)), times=range(240)),
+        "large.cxd": _fields(np.tile(data, (15, 1, 1)), times=range(90)),
     }
     for name, streams in files.items():
         (folder / name).write_bytes(compound(streams))
@@ -73,7 +73,7 @@ def _sequences(folder: Path) -> dict[str, dict[str, Any]]:
         "named.cxd": {"0/image": data, "!options": {"page_axis": "t"}},
         "single.cxd": {"0/image": small[0], "?dropped": "streams with settings"},
         "tiff.cxd": {"0/image": data},
-        "large.cxd": {"0/image": np.tile(data, (40, 1, 1))},
+        "large.cxd": {"0/image": np.tile(data, (15, 1, 1))},
     }  # fmt: skip
 
 

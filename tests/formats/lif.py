@@ -148,7 +148,7 @@ def _stacks(folder: Path) -> dict[str, dict[str, Any]]:
     data = _data((3, 5, 7))
     (folder / "falling.lif").write_bytes(_of(Picture(data, "z y x", flip_z=True)))
     found["falling.lif"] = {"0/image": data, "0/z": [0, 1.5, 3.0], "?warning": "fall along z", "~": 1e-12}
-    wide = _data((300, 40000))
+    wide = _data((30, 40000))
     (folder / "wide.lif").write_bytes(_of(Picture(wide, "y x"), version=1))
     found["wide.lif"] = {"0/image": wide}
     return found

@@ -74,6 +74,11 @@ class Picture:
     def rgba(self) -> bool:
         return bool(self.type == RGBA)
 
+    @property
+    def doubtful(self) -> bool:
+        """Colours of a big-endian file: that they have the same order there is not known."""
+        return self.rgba and self._tags.order == ">"
+
     def pixels(self) -> LazyArray:
         """(…, y, x), for colours (…, c, y, x); FormatError for types that are not read and bytes that lack."""
         blob = self.entry.get("ImageData", "Data")
