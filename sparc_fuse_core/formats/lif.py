@@ -70,6 +70,7 @@ def open_lif(source: Source, /, **options: Any) -> xr.DataTree:
             hint="Check that this is the right file; LAS may keep its images in other files.",
             source=source.url,
         )
+    dropped.append("attachments of the images: settings but for those of the scan, regions, annotations")
     return images(
         scenes,
         start=min(starts).isoformat() if starts else None,

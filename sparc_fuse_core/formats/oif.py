@@ -37,6 +37,7 @@ _SECTIONS = (
     "File Info",
     "Reference Image Parameter",
 )
+_PLANE_SETTINGS = "settings of single planes (.pty), colour tables (.lut) but for their last colour"
 _SKIPPED = re.compile(r"^(Sequential Group|GUI |Bleach GUI)")
 
 
@@ -161,13 +162,13 @@ def _metadata(sections: Sections) -> dict[str, Any]:
 
 def _left(store: Store, planes: Planes) -> list[str]:
     if store.names is None:
-        return ["reference images, thumbnail and regions"]
+        return ["reference images, thumbnail and regions", _PLANE_SETTINGS]
     used = {name.casefold() for name in planes.files.values()}
     others = [
         n for n in store.names if n.lower().endswith((".tif", ".bmp", ".roi")) and n.casefold() not in used
     ]
     what = {".tif": "reference image", ".bmp": "thumbnail", ".roi": "regions"}
-    return [f"{what[name[-4:].lower()]} {name}" for name in others[:50]]
+    return [f"{what[name[-4:].lower()]} {name}" for name in others[:50]] + [_PLANE_SETTINGS]
 
 
 def _members(names: Names, name: str) -> list[str]:

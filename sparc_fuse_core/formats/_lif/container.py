@@ -83,9 +83,7 @@ class Container:
         while at + length <= self._source.size:
             mark, _, test, size, again, letters = self._source.unpack(layout, at, "block of memory")
             if (mark, test, again) != (0x70, 0x2A, 0x2A) or letters > _MOST_NAME:
-                if not any(self._source.read(at, length)):
-                    return  # zeros that fill the file up
-                raise damaged(self._source.name, f"a block of memory was expected at byte {at}")
+                return  # what follows the last block is of no image; an image whose block lacks is refused
             begin = at + length + 2 * letters
             self._source.expect(at + length, 2 * letters, "name of a block")
             name = self._source.read(at + length, 2 * letters).decode("utf-16-le", "replace")
