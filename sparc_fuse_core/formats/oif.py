@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from sparc_fuse_core.source import Source
 
 _PRIVATE = ("username", "path")  # names of persons, in the path too
-_SECTIONS = (
-    "Acquisition Parameters Common",
-    "Axis Parameter Common",
-    "File Info",
-    "Reference Image Parameter",
-)
 _PLANE_SETTINGS = "settings of single planes (.pty), colour tables (.lut) but for their last colour"
 _SKIPPED = re.compile(r"^(Sequential Group|GUI |Bleach GUI)")
 
@@ -168,7 +162,8 @@ def _left(store: Store, planes: Planes) -> list[str]:
         n for n in store.names if n.lower().endswith((".tif", ".bmp", ".roi")) and n.casefold() not in used
     ]
     what = {".tif": "reference image", ".bmp": "thumbnail", ".roi": "regions"}
-    return [f"{what[name[-4:].lower()]} {name}" for name in others[:50]] + [_PLANE_SETTINGS]
+    more = [f"{len(others) - 50} more of these"] if len(others) > 50 else []
+    return [*(f"{what[name[-4:].lower()]} {name}" for name in others[:50]), *more, _PLANE_SETTINGS]
 
 
 def _members(names: Names, name: str) -> list[str]:
