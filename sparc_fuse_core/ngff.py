@@ -66,16 +66,17 @@ def multiscales(
     Parameters
     ----------
     attrs
-        Of the scene: ``name``, ``pixel_size``, ``pixel_unit``, ``channels``, ``rgb``.
+        Of the scene: ``name``, ``pixel_size``, ``pixel_unit``, ``pixel_origin``, ``channels``, ``rgb``.
     shapes
         Of the levels, full resolution first.
     """
     step = {dim: float(attrs.get("pixel_size", {}).get(dim, 1.0)) for dim in dims}
+    origin = {dim: float(attrs.get("pixel_origin", {}).get(dim, 0.0)) for dim in dims}
     datasets = []
     for level, shape in enumerate(shapes):
         factor = [full / size if size else 1.0 for full, size in zip(shapes[0], shape, strict=True)]
         scale = [step[d] * f for d, f in zip(dims, factor, strict=True)]
-        shift = [step[d] * (f - 1) / 2 for d, f in zip(dims, factor, strict=True)]
+        shift = [origin[d] + step[d] * (f - 1) / 2 for d, f in zip(dims, factor, strict=True)]
         transforms: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
         if any(shift):
             transforms.append({"type": "translation", "translation": shift})

@@ -53,7 +53,13 @@ def pixel_facts(corpus: Path, row: dict[str, Any]) -> list[dict[str, Any]]:
     facts = json.loads(manifest(corpus)[row["path"]]["facts_json"])
     if "series" in facts:
         return [s for s in facts["series"] if s.get("sha256_pixels_C") and s["name"] not in ASIDE]
+    if "signals" in facts:  # axes by their names there; only those that are x, y or z are ours too
+        return [s | {"axes": "".join(_letter(a["name"]) for a in s["axes"])} for s in facts["signals"]]
     return [facts] if facts.get("sha256_pixels_C") else []
+
+
+def _letter(name: str) -> str:
+    return name.upper() if name in ("x", "y", "z") else "?"
 
 
 def sample_hashes(corpus: Path, row: dict[str, Any]) -> list[str]:

@@ -32,6 +32,10 @@ def open_hdf5(source: Source, /, **options: Any) -> xr.DataTree:
     """
     chosen = options_of(options, source.name)
     file = open_h5(source)
+    if "ImarisDataSet" in file.attrs:  # an Imaris file that its first bytes do not tell
+        from sparc_fuse_core.formats.ims import open_ims
+
+        return open_ims(source)
     if any(
         "MATLAB_class" in thing.attrs
         for _, thing in Tree(source, file).members(file)

@@ -42,6 +42,8 @@ class Scene:
         Step of each axis that is known, in the unit given by ``pixel_unit`` (t in seconds).
     rgb
         True when c holds the colours of one picture.
+    origin
+        Where pixel 0 lies along an axis with a step, in the same unit; 0 where it is not said.
     """
 
     levels: Sequence[LazyArray | NDArray[Any]]
@@ -52,6 +54,7 @@ class Scene:
     channels: Sequence[Channel] = ()
     rgb: bool = False
     attrs: dict[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, float] = field(default_factory=dict)
 
 
 def images(
@@ -104,17 +107,18 @@ def level_dataset(scene: Scene, data: LazyArray | NDArray[Any], full: Sequence[i
     for dim, size, whole in zip(dims, lazy.shape, full, strict=True):
         step = scene.pixel_size.get(dim)
         if step is not None:
-            coords[dim] = axis(dim, size, whole, step, scene.pixel_unit.get(dim, ""))
+            unit, origin = scene.pixel_unit.get(dim, ""), scene.origin.get(dim, 0.0)
+            coords[dim] = axis(dim, size, whole, step, unit, origin)
     labels = [channel.name for channel in _channels(scene)]
     if "c" in dims and any(labels) and len(labels) == lazy.shape[dims.index("c")]:
         coords["channel_name"] = variable(("c",), np.array(labels, dtype=object))
     return xr.Dataset({"image": variable(dims, lazy)}, coords=xr.Coordinates(coords, indexes={}))
 
 
-def axis(dim: str, size: int, whole: int, step: float, unit: str) -> xr.Variable:
-    """Centres of the pixels along one axis; pixel 0 of the full resolution is at 0."""
+def axis(dim: str, size: int, whole: int, step: float, unit: str, origin: float = 0.0) -> xr.Variable:
+    """Centres of the pixels along one axis; pixel 0 of the full resolution is at ``origin``."""
     factor = whole / size if size else 1.0
-    centres = (np.arange(size) * factor + (factor - 1) / 2) * step
+    centres = (np.arange(size) * factor + (factor - 1) / 2) * step + origin
     return variable((dim,), centres, {"units": unit} if unit else {})
 
 
@@ -137,6 +141,11 @@ def _scene_attributes(scene: Scene) -> dict[str, Any]:
                 raise FormatError(f"the pixel size along {dim} is {step}; the header is damaged")
         attrs["pixel_size"] = {dim: float(step) for dim, step in scene.pixel_size.items()}
         attrs["pixel_unit"] = dict(scene.pixel_unit)
+        origin = {dim: float(at) for dim, at in scene.origin.items() if dim in scene.pixel_size and at}
+        if not np.isfinite(list(origin.values())).all():
+            raise FormatError(f"the first pixel is said to lie at {origin}; the header is damaged")
+        if origin:
+            attrs["pixel_origin"] = origin
     attrs["channels"] = [
         {"name": c.name, "color": c.color} | ({"window": list(c.window)} if c.window else {})
         for c in _channels(scene)

@@ -30,11 +30,11 @@ class SegmentCache:
     """The last decoded segments of one file, so that neighbouring blocks do not decode them again."""
 
     def __init__(self, most: int = _CACHE_BYTES) -> None:
-        self._held: OrderedDict[tuple[int, int], NDArray[Any]] = OrderedDict()
+        self._held: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
         self._most, self._bytes = most, 0
 
-    def get(self, key: tuple[int, int], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def get(self, key: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """The segment ``key``, decoded by ``make`` when it is not held."""
         with self._lock:
             if key in self._held:
