@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["multiscales", "root_layout"]
+__all__ = ["can_describe", "multiscales", "root_layout"]
 
 _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 _UNITS = {
@@ -39,6 +39,12 @@ def unit_name(unit: str) -> str | None:
     """The unit as OME-NGFF spells it, or None when it has no name there (pixels, for one)."""
     name = _UNITS.get(unit, unit)
     return name if name in _KNOWN else None
+
+
+def can_describe(dims: Sequence[str]) -> bool:
+    """Whether a valid description exists: time first, at most one axis that is not t, z, y or x, then space."""
+    rank = [0 if d == "t" else "zyx".index(d) + 2 if d in "zyx" else 1 for d in dims]
+    return rank == sorted(rank) and rank.count(1) <= 1 and tuple(dims[-2:]) == ("y", "x")
 
 
 def _axes(dims: Sequence[str], units: Mapping[str, str]) -> list[dict[str, str]]:

@@ -81,3 +81,17 @@ def test_the_zip_form_is_an_ozx(tmp_path: Path) -> None:
     with ZipStore(packed, mode="r") as store:
         tree = xr.open_datatree(store, engine="zarr")
         np.testing.assert_array_equal(tree["0/image"].values, STACK)
+
+
+def test_axes_without_a_name_in_ngff_are_kept_and_told(tmp_path: Path) -> None:
+    """Two axes besides t, z, y and x cannot be described: no description is better than a false one."""
+
+    def sweep() -> Any:
+        return images([Scene([STACK[:, :, :64, :64]], ("emission", "c", "y", "x"))])
+
+    store = convert_tree(sweep, tmp_path)
+    held = json.loads((store / "zarr.json").read_text())["attributes"]
+    assert "ome" not in held and "emission" in held["fuse"]["warnings"][0]
+    np.testing.assert_array_equal(
+        xr.open_datatree(store, engine="zarr")["0/image"].values, STACK[:, :, :64, :64]
+    )

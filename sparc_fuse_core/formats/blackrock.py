@@ -252,7 +252,7 @@ FORMAT = Format(
     members=_members,
     parts=(_SETTINGS,),
     options=("scan",),
-    carried="continuous streams with scale, units and exact rate, pauses, spikes with waveforms, digital events, comments, tracking",
+    carried="streams with scale, units and exact rate, pauses, spikes with waveforms, digital events, comments",
     left="settings of the recorder (.ccf), colours of comments",
     lazy="samples; a large .nev is gone through when it is converted",
 )

@@ -262,4 +262,7 @@ FORMAT = Format(
     sniff=_is_compound,
     requires=("olefile", "tifffile", "imagecodecs"),
     options=("page_axis",),
+    carried="planes, sizes, positions, times, comments",
+    left="several images a field, colours, odd depths (refused)",
+    lazy="plane",
 )

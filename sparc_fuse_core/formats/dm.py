@@ -258,4 +258,7 @@ FORMAT = Format(
     open=open_dm,
     sniff=_is_dm,
     options=("page_axis",),
+    carried="images, spectra, complex values, calibrations, tags",
+    left="thumbnails, window settings, names of operators; unseen data types (refused)",
+    lazy="rows of a plane",
 )

@@ -136,4 +136,7 @@ FORMAT = Format(
     magic=tuple((block, SIGNATURE) for block in USER_BLOCKS),
     sniff=_is_imaris,
     requires=("h5py", "hdf5plugin"),
+    carried="pixels, stored pyramid, channels, colours, voxel size, times",
+    left="surfaces, spots and other objects, thumbnail (named)",
+    lazy="chunk",
 )

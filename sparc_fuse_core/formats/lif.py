@@ -175,4 +175,7 @@ FORMAT = Format(
     magic=((0, MAGIC),),
     sniff=_is_leica,
     requires=("defusedxml",),
+    carried="every image, all axes, channels, colours, pixel sizes, frame times, tile positions",
+    left="photon times of FLIM, attachments (named)",
+    lazy="plane",
 )

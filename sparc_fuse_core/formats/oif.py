@@ -190,4 +190,7 @@ FORMAT = Format(
     requires=("olefile", "tifffile", "imagecodecs"),
     members=_members,
     nested=True,
+    carried="all axes, channels, colours, pixel sizes, start time",
+    left="reference images, thumbnails, regions, look-up tables (named)",
+    lazy="part of a plane",
 )

@@ -142,6 +142,7 @@ def _add_pyramids(plan: Plan, tree: xr.DataTree, zarr_format: int) -> None:
     """Levels that the file lacks, and the NGFF description of each scene."""
     several = "0" not in plan.groups or not any(a.path == "0/image" for a in plan.arrays)
     by_path = {a.path: a for a in plan.arrays}
+    foreign: dict[str, None] = {}
     for scene in [g for g in plan.groups if g.isdigit()] if several else [""]:
         prefix = f"{scene}/" if scene else ""
         stored = [by_path[p] for n in range(64) if (p := f"{prefix}{n}/image") in by_path]
@@ -149,9 +150,17 @@ def _add_pyramids(plan: Plan, tree: xr.DataTree, zarr_format: int) -> None:
         levels = [a.layout.shape for a in stored]
         if len(stored) == 1:
             levels += _make_levels(plan, base, prefix)
-        attrs = plan.groups[scene]
-        plan.scenes[scene] = (attrs, base, levels)
-    if several:
+        if ngff.can_describe(base.dims):
+            plan.scenes[scene] = (plan.groups[scene], base, levels)
+        else:
+            foreign[f"({', '.join(base.dims)})"] = None
+    if foreign:
+        tree.attrs["fuse_warnings"] = [
+            *tree.attrs.get("fuse_warnings", []),
+            f"OME-NGFF has no words for images with the axes {' and '.join(foreign)}: they are written without its "
+            "description, open in xarray and not in OME-Zarr viewers",
+        ]
+    elif several:
         plan.groups[""] = plan.groups[""] | ngff.root_layout(zarr_format)
 
 
