@@ -1,7 +1,7 @@
 """Intan recordings, written by hand from the published layout; openreadout is the oracle for real ones.
 
 Where it differs on purpose: it gives the DC amplifiers with the sign turned (Intan's programs do not), one
-rate to everything in a folder, and no flags of the stimulation.
+rate to everything in a folder, names of its own to temperatures, and no flags of the stimulation.
 """
 
 from __future__ import annotations
@@ -292,12 +292,14 @@ def oracle(path: Path) -> dict[str, Any]:
     import openreadout
 
     held = openreadout.open(str(path))
-    facts: dict[str, Any] = {"~": 1e-12}
-    for number, trace in enumerate(held.info["traces"] if isinstance(held.info, dict) else held.info()["traces"]):
+    told = held.info() if callable(held.info) else held.info
+    facts: dict[str, Any] = {"~": 1e-6}  # it takes 32-bit floats for what they are
+    for number, trace in enumerate(told["traces"]):
         suffix = NAMES[trace["name"]] if number else ""
         values = held.read_trace(number)
         facts[f"signals{suffix}"] = -values / 1000 if trace["name"] == "dc_amplifier" else values
         facts[f"signals{suffix}@sampling_frequency"] = trace["sample_rate_hz"]
-        facts[f"signals{suffix}@start_time"] = trace["start_s"]
-        facts[f"channel_name{suffix}"] = [channel["name"] for channel in trace["channels"]]
+        facts[f"signals{suffix}@start_time"] = trace.get("start_s", 0.0)
+        if trace["name"] != "temperature":
+            facts[f"channel_name{suffix}"] = [channel["name"] for channel in trace["channels"]]
     return facts
