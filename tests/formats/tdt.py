@@ -286,17 +286,18 @@ def oracle(path: Path) -> dict[str, Any]:
     first = next(
         (raw[at + 8 : at + 12] for at in range(0, len(raw), 40) if raw[at + 5] == 0x81), b""
     ).decode()
-    for stream in held.streams.values():
+    for stream in (held.streams[name] for name in held.streams.keys()):
         suffix = "" if stream.name == first else f"_{slug(stream.name)}"
         facts[f"signals{suffix}"] = np.atleast_2d(stream.data)
         facts[f"signals{suffix}@sampling_frequency"] = stream.fs
-        facts[f"signals{suffix}@start_time"] = stream.start_time
-    times = [epoc.onset for epoc in held.epocs.values()] + [
-        np.atleast_1d(s.ts) for s in held.scalars.values()
-    ]
-    values = [e.data for e in held.epocs.values()] + [np.ravel(s.data) for s in held.scalars.values()]
-    order = np.lexsort((np.arange(sum(map(len, values))), np.repeat(np.concatenate(times), 1)))
-    if len(order) and len(np.concatenate(values)) == len(np.concatenate(times)):
-        facts["event_time"] = np.concatenate(times)[order]
-        facts["event_value"] = np.concatenate(values)[order]
+        if stream.start_time > 1e-3:  # less may be the grid
+            facts[f"signals{suffix}@start_time"] = stream.start_time
+    epocs = [held.epocs[name] for name in held.epocs.keys()]
+    scalars = [held.scalars[name] for name in held.scalars.keys()]
+    scaled = [(np.repeat(s.ts, len(np.atleast_2d(s.data))), np.atleast_2d(s.data).T.ravel()) for s in scalars]
+    times = np.concatenate([[], *(e.onset for e in epocs), *(times for times, _ in scaled)])
+    values = np.concatenate([[], *(e.data for e in epocs), *(values for _, values in scaled)])
+    order = np.argsort(times, kind="stable")
+    if len(times) and len(times) == len(values):
+        facts |= {"event_time": times[order], "event_value": values[order]}
     return facts
