@@ -153,24 +153,31 @@ def _check_places(index: Index, data: Source | None) -> None:
 
 
 def _streams(source: Source, index: Index, told: list[dict[str, str]], data: Source | None) -> list[Stream]:
-    """Streams of the .tev, and those of .sev files, which are taken where both have a store."""
-    channels = read_channels(_separate_files(source, index))
-    separate = {channel.store for channel in channels}
+    """Streams in the order of the index; those of .sev files are taken where the .tev has the same store."""
+    separate: dict[str, list[Channel]] = {}
+    for channel in read_channels(_separate_files(source, index)):
+        separate.setdefault(channel.store, []).append(channel)
     clocks = {s["StoreName"]: (_told_rate(s), 0.0) for s in told}
-    streams = []
+    streams: list[Stream] = []
     for store in [store for store in index.stores if store.kind == STREAM]:
         if store.code in separate:
             clocks[store.code] = store.rate, float(np.min(store.time)) - index.start
-            _compare(index, store, [c for c in channels if c.store == store.code])
+            _compare(index, store, separate[store.code])
+            streams += streams_of_channels(separate[store.code], clocks, index.warnings)
+            separate[store.code] = []
         elif data is None or store.elsewhere:
             _miss(source, index, store)
         else:
             streams += streams_of(index, store, data)
-    return streams + streams_of_channels(channels, clocks, index.warnings)
+    for channels in separate.values():
+        streams += streams_of_channels(channels, clocks, index.warnings)
+    return streams
 
 
 def _compare(index: Index, store: Store, channels: list[Channel]) -> None:
     """A warning when the index tells of more or fewer samples than the .sev files of a store have."""
+    if not channels:
+        return
     told = {len(part) * store.points for part in np.split(*_by_channel(store))}
     there = {sum(channel.counts) for channel in channels}
     if told != there:

@@ -200,10 +200,14 @@ def _separate(folder: Path) -> dict[str, dict[str, Any]]:
         (place / f"T_B_Rs4__Ch{channel}.sev").write_bytes(sev(row[:30], channel, version=2))
         (place / f"T_B_Rs4__Ch{channel}-1h.sev").write_bytes(sev(row[30:], channel, version=2))
     rate = 25e6 / 4
-    clash = {"signals_Wav1": wave, "?warning": "which is taken", "signals_Wav1@sampling_frequency": FAST}
+    clash = {"signals": wave, "?warning": "which is taken", "signals@sampling_frequency": FAST}
     found: dict[str, dict[str, Any]] = {
         "rs4/T_B.tsq": clash
-        | {"signals": data, "signals@sampling_frequency": FAST, "channel_name": ["Rs4_ 1", "Rs4_ 2"]}
+        | {
+            "signals_Rs4": data,
+            "signals_Rs4@sampling_frequency": FAST,
+            "channel_name_Rs4": ["Rs4_ 1", "Rs4_ 2"],
+        },
     }
     files = {
         "x_Lone_ch7.sev": sev(data[0], 7, code=b"Lone"),
@@ -293,6 +297,7 @@ def oracle(path: Path) -> dict[str, Any]:
         if stream.start_time > 1e-3:  # less may be the grid
             facts[f"signals{suffix}@start_time"] = stream.start_time
     epocs = [held.epocs[name] for name in held.epocs.keys()]
+    epocs.sort(key=lambda epoc: raw.find(epoc.name.encode()))  # its grid makes neighbours one
     scalars = [held.scalars[name] for name in held.scalars.keys()]
     scaled = [(np.repeat(s.ts, len(np.atleast_2d(s.data))), np.atleast_2d(s.data).T.ravel()) for s in scalars]
     times = np.concatenate([[], *(e.onset for e in epocs), *(times for times, _ in scaled)])

@@ -84,9 +84,10 @@ def _table(
     if not stores:
         return None, []
     times = np.concatenate([store.time for store in stores])
-    order = np.argsort(times, kind="stable")
-    owner = np.repeat(np.arange(len(stores)), [len(store.time) for store in stores])[order]
-    channels = np.concatenate([store.channel for store in stores])[order].tolist()
+    owner = np.repeat(np.arange(len(stores)), [len(store.time) for store in stores])
+    numbers = np.concatenate([store.channel for store in stores])
+    order = np.lexsort((numbers, owner, times))
+    owner, channels = owner[order], numbers[order].tolist()
     durations = np.concatenate([_durations(store, ends) for store in stores])[order]
     values = np.concatenate([_values(store) for store in stores])[order]
     events = Events(
