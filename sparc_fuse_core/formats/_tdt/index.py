@@ -34,6 +34,7 @@ _KIND, _ELSEWHERE = 0xFF0F, 0x10
 _HEAD_WORDS = 10
 _TOGETHER = 1 << 17
 _MOST_STORES = 4096
+_KEPT = ("channel", "sort", "time", "place")
 _START, _STOP = 1, 2
 _CLOCK = 25_000_000  # Hz; sampling frequencies are this clock divided by an integer
 
@@ -83,7 +84,7 @@ class Index:
 class _Found:
     """Records as they are met, by what they have in common."""
 
-    groups: dict[tuple[int, ...], list[NDArray[Any]]] = field(default_factory=dict)
+    groups: dict[tuple[int, ...], dict[str, list[NDArray[Any]]]] = field(default_factory=dict)
     marks: list[tuple[float, int]] = field(default_factory=list)
     damaged: int = 0
 
@@ -150,29 +151,19 @@ def _add(found: _Found, records: NDArray[Any], *, sampled: bool) -> None:
     first = records[0]
     alike = ("size", "format", "rate") if sampled else ()
     key = tuple(int(first[name].view("u4")) for name in ("store", "type", *alike))
-    kept = [("channel", "<u2"), ("sort", "<u2"), ("time", "<f8"), ("place", "<i8")]
-    slim = np.empty(len(records), np.dtype(kept))
-    for name, _ in kept:
-        slim[name] = records[name]
-    found.groups.setdefault(key, []).append(slim)
+    columns = found.groups.setdefault(key, {name: [] for name in _KEPT})
+    for name, parts in columns.items():
+        parts.append(np.ascontiguousarray(records[name]))
 
 
-def _store(key: tuple[int, ...], parts: list[NDArray[Any]]) -> Store:
+def _store(key: tuple[int, ...], columns: dict[str, list[NDArray[Any]]]) -> Store:
     code, kind, size, form, rate = (*key, 0, 0, 0)[:5]
-    columns = [
-        np.concatenate([part[name] for part in parts]) for name in ("channel", "sort", "time", "place")
-    ]
     told = float(np.uint32(rate).view("f4"))
     name = code.to_bytes(4, "little").decode("latin-1").strip("\0 ")
-    return Store(
-        name,
-        kind & _KIND,
-        bool(kind & _ELSEWHERE),
-        max(0, size - _HEAD_WORDS) * 4,
-        form,
-        exact_rate(told),
-        *columns,
-    )
+    nbytes, elsewhere = max(0, size - _HEAD_WORDS) * 4, bool(kind & _ELSEWHERE)
+    # One column after the other, its parts let go of: an index may be as large as memory allows.
+    whole = [np.concatenate(columns.pop(name)) for name in _KEPT]
+    return Store(name, kind & _KIND, elsewhere, nbytes, form, exact_rate(told), *whole)
 
 
 def exact_rate(told: float) -> Fraction | None:

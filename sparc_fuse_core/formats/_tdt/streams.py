@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,57 +24,61 @@ _AT_ONCE = 4 << 20
 _SLACK = 0.5  # samples that a time stamp may be off before it is a gap
 
 
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Channels whose chunks have the same times."""
+
+    times: NDArray[np.float64]
+    channels: list[int] = field(default_factory=list)
+    places: list[NDArray[np.int64]] = field(default_factory=list)
+
+
 def streams_of(index: Index, store: Store, data: Source) -> list[Stream]:
-    """One stream for all channels whose chunks have the same times; several where they differ."""
-    groups: dict[bytes, tuple[NDArray[np.float64], list[int], list[NDArray[np.int64]]]] = {}
-    order = np.argsort(store.channel, kind="stable")
-    numbers, first = np.unique(store.channel[order], return_index=True)
-    for number, which in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
-        times, places = _in_order(index, store, number, which)
-        _, channels, held = groups.setdefault(times.tobytes(), (times, [], []))
-        channels.append(number)
-        held.append(places)
+    """One stream for all channels whose chunks have the same times; several where they differ. Empties the store."""
+    groups: dict[bytes, _Group] = {}
+    for number, times, places in _channels(index, store):
+        group = groups.setdefault(times.tobytes(), _Group(times))
+        group.channels.append(number)
+        group.places.append(places)
     if len(groups) > 1:
         index.warnings.append(
             f"The channels of store {store.code!r} do not have the same chunks of samples; they are in "
             f"{len(groups)} streams."
         )
-    rows = sorted(groups.values(), key=lambda row: -len(row[1]))
-    return [_stream(index, store, data, *row, whole=n == 0) for n, row in enumerate(rows)]
+    rows = sorted(groups.values(), key=lambda group: -len(group.channels))
+    return [_stream(index, store, data, group, whole=group is rows[0]) for group in rows]
 
 
-def _in_order(
-    index: Index, store: Store, number: int, which: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    times, places = store.time[which], store.place[which]
-    if (np.diff(times) < 0).any():
-        index.warnings.append(
-            f"The chunks of store {store.code!r}, channel {number}, are not in order of time; they were put in order."
-        )
-        order = np.argsort(times, kind="stable")
-        times, places = times[order], places[order]
-    return times, places
+def _channels(index: Index, store: Store) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.int64]]]:
+    """Each channel with the times and places of its chunks, in order of time."""
+    order = np.argsort(store.channel, kind="stable")
+    numbers, times, places = store.channel[order], store.time[order], store.place[order]
+    del order
+    store.keep(np.zeros(len(numbers), bool))
+    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
+    for begin, end in pairwise(edges):
+        number, when, where = int(numbers[begin]), times[begin:end].copy(), places[begin:end].copy()
+        if (np.diff(when) < 0).any():
+            index.warnings.append(
+                f"The chunks of store {store.code!r}, channel {number}, are not in order of time; they were put in "
+                "order."
+            )
+            order = np.argsort(when, kind="stable")
+            when, where = when[order], where[order]
+        yield number, when, where
 
 
-def _stream(
-    index: Index,
-    store: Store,
-    data: Source,
-    times: NDArray[np.float64],
-    channels: list[int],
-    places: list[NDArray[np.int64]],
-    *,
-    whole: bool,
-) -> Stream:
+def _stream(index: Index, store: Store, data: Source, group: _Group, *, whole: bool) -> Stream:
+    channels = group.channels
     name = store.code if whole else f"{store.code} channel {', '.join(map(str, channels[:8]))}"
     alone = whole and channels in ([0], [1])
     stream = Stream(
-        _samples(store, data, np.stack(places)),
+        _samples(data, group.places, store.points, store.dtype),
         name=name,
         channel_names=[store.code] if alone else [f"{store.code} {number}" for number in channels],
         attrs={"store": store.code},
     )
-    give_times(index, stream, times - index.start, store.points, store.rate)
+    give_times(index, stream, group.times - index.start, store.points, store.rate)
     return stream
 
 
@@ -117,19 +124,19 @@ def _gapped(
     return LazyArray((count,), "f8", read)
 
 
-def _samples(store: Store, data: Source, places: NDArray[np.int64]) -> LazyArray:
-    """Samples of chunks at ``places``, shape (channel, chunk) of bytes; gives (channel, time)."""
-    points, dtype = store.points, store.dtype
-    native = dtype.newbyteorder("=")
+def _samples(data: Source, places: list[NDArray[np.int64]], points: int, dtype: np.dtype[Any]) -> LazyArray:
+    """Samples of the chunks at ``places`` (bytes) of each channel; gives (channel, time)."""
+    native, nbytes = dtype.newbyteorder("="), points * dtype.itemsize
 
     def read(key: Key) -> NDArray[Any]:
         picked, span = (k if isinstance(k, slice) else slice(k, k + 1) for k in key)
         out = np.empty((picked.stop - picked.start, span.stop - span.start), native)
         begin, end = span.start // points, -(-span.stop // points)
-        step = max(1, _AT_ONCE // (store.nbytes * len(out)))
+        step = max(1, _AT_ONCE // (nbytes * len(out)))
         for first in range(begin, end, step):
             last = min(end, first + step)
-            rows = read_chunks(data, places[picked, first:last].ravel(), points, dtype).reshape(len(out), -1)
+            wanted = np.concatenate([row[first:last] for row in places[picked]])
+            rows = read_chunks(data, wanted, points, dtype).reshape(len(out), -1)
             low, high = max(first * points, span.start), min(last * points, span.stop)
             out[:, low - span.start : high - span.start] = rows[
                 :, low - first * points : high - first * points
@@ -137,4 +144,4 @@ def _samples(store: Store, data: Source, places: NDArray[np.int64]) -> LazyArray
         result: NDArray[Any] = out[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
         return result
 
-    return LazyArray((len(places), places.shape[1] * points), native, read, blocks=(1, points))
+    return LazyArray((len(places), len(places[0]) * points), native, read, blocks=(1, points))
