@@ -81,7 +81,8 @@ def open_tdt(source: Source, /, **options: Any) -> xr.DataTree:
     events, arrays = events_of(index, buddies)
     snippets = [store for store in index.stores if store.kind == SNIPPET]
     names = own_names(snippets)
-    arrays += [array for store in snippets for array in snippets_of(index, store, names[id(store)], data)]
+    for store in snippets:
+        arrays += snippets_of(index, store, names[id(store)], None if store.elsewhere else data)
     if not streams and events is None and not arrays:
         raise FormatError(
             f"{source.name}: tells only of streams, and {source.stem}.tev, which holds their samples, is not "

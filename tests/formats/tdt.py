@@ -102,7 +102,7 @@ def _full(folder: Path) -> dict[str, Any]:
     for time, value in ((0.5, 1.0), (1.5, 2.0), (3.5, 3.0)):
         block.records.append(strobe(ON, b"Stim", time, value))
     for time in (0.25, 0.75, 2.0):
-        block.records.append(strobe(OFF, b"Off1", time, 0.0))
+        block.records.append(strobe(OFF, b"Off1", time, 5.0))
     block.records += [strobe(ON, b"PC0/", 1.0, 7.0), strobe(OFF, b"PC0\\", 1.25, 7.0)]
     block.records += [strobe(SCALAR, b"Par1", 2.5, -1.5, 1), strobe(SCALAR, b"Par1", 2.5, 2.5, 2)]
     block.records.append(strobe(OFF, b"Lone", 3.0, 4.0))
@@ -138,6 +138,7 @@ def _full(folder: Path) -> dict[str, Any]:
         "snippet_sort_codes_eSpk": [0, 1, 2],
         "@recording_start": "2017-07-14T02:40:00+00:00",
         "?warning": "1 offset(s) of 'Stim' follow no onset",
+        "?dropped": "values of the offsets of 'Stim'",
         "~": 1e-6,
     }
 
@@ -192,6 +193,7 @@ def _separate(folder: Path) -> dict[str, dict[str, Any]]:
     block = Block()
     block.stream(b"Wav1", samples("f4", 1, 32, 1), FAST, 16)  # also in a .sev, which is taken
     wave = samples("f4", 1, 32, 2)
+    block.chunk(b"Ucf1", 0.0, wave[0], 1, FAST, kind=STREAM | 0x10)  # its samples are not in the .tev
     block.write(folder / "rs4", "T_B")
     place = folder / "rs4"
     (place / "T_B.tbk").write_text(_TBK, newline="")
@@ -200,7 +202,11 @@ def _separate(folder: Path) -> dict[str, dict[str, Any]]:
         (place / f"T_B_Rs4__Ch{channel}.sev").write_bytes(sev(row[:30], channel, version=2))
         (place / f"T_B_Rs4__Ch{channel}-1h.sev").write_bytes(sev(row[30:], channel, version=2))
     rate = 25e6 / 4
-    clash = {"signals": wave, "?warning": "which is taken", "signals@sampling_frequency": FAST}
+    clash = {
+        "signals": wave,
+        "?warning": ["which is taken", "'Ucf1' is not"],
+        "signals@sampling_frequency": FAST,
+    }
     found: dict[str, dict[str, Any]] = {
         "rs4/T_B.tsq": clash
         | {

@@ -159,8 +159,9 @@ def streams_of(source: Source, kind: Kind, raw: LazyArray, clock: Clock, every: 
         ]
     found = stream(kind.name, raw, **scale)
     if kind.name == "amplifier":
-        found.attrs["impedance_ohm"] = [c.told["impedance_ohm"] for c in kind.channels]
-        found.attrs["impedance_phase_degrees"] = [c.told["impedance_phase_degrees"] for c in kind.channels]
+        for told in ("impedance_ohm", "impedance_phase_degrees"):
+            values = [channel.told[told] for channel in kind.channels]
+            found.attrs |= {told: values} if None not in values else {}
     return [found]
 
 

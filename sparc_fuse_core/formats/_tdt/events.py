@@ -44,12 +44,16 @@ def events_of(index: Index, buddies: Mapping[str, str]) -> tuple[Events | None, 
 
 def _match(index: Index, onset: Store, offset: Store) -> NDArray[np.float64]:
     """The end of each epoc: the first offset before the next onset; NaN where there is none."""
-    offset.time.sort()
-    which = np.searchsorted(offset.time, onset.time, side="left")
-    ends = np.append(offset.time, np.nan)[which]
+    order = np.argsort(offset.time, kind="stable")
+    times, values = offset.time[order], _values(offset)[order]
+    which = np.searchsorted(times, onset.time, side="left")
+    ends = np.append(times, np.nan)[which]
     following = np.append(onset.time[1:], np.inf)
     ends[ends > following] = np.nan
-    left = len(offset.time) - int(np.count_nonzero(np.isfinite(ends)))
+    ended = np.isfinite(ends)
+    if (values != 0).any() and (values[which[ended]] != _values(onset)[ended]).any():
+        index.dropped.append(f"values of the offsets of {onset.code!r}, which are not those of its onsets")
+    left = len(offset.time) - int(np.count_nonzero(ended))
     if left:
         index.warnings.append(f"{left} offset(s) of {onset.code!r} follow no onset and are left out.")
     return ends

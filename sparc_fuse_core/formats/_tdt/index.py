@@ -36,6 +36,7 @@ _TOGETHER = 1 << 17
 _MOST_STORES = 4096
 _KEPT = ("channel", "sort", "time", "place")
 _START, _STOP = 1, 2
+_LATEST = float(1 << 32)  # Unix seconds: the year 2106
 _CLOCK = 25_000_000  # Hz; sampling frequencies are this clock divided by an integer
 
 
@@ -121,7 +122,7 @@ def _sort_records(records: NDArray[Any], found: _Found) -> None:
     kind, time = records["type"] & _KIND, records["time"]
     known = np.isin(kind, (ONSET, OFFSET, SCALAR, *SAMPLED, MARK)) & (records["type"] >> 16 == 0)
     sampled = np.isin(kind, SAMPLED)
-    fine = known & np.isfinite(time) & (time > 0) & (records["store"] != 0)
+    fine = known & (time > 0) & (time < _LATEST) & (records["store"] != 0)
     fine &= ~sampled | ((records["size"] > _HEAD_WORDS) & (records["format"] >= 0))
     found.damaged += int(len(records) - np.count_nonzero(fine))
     marks = records[fine & (kind == MARK)]
