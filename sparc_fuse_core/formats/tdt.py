@@ -55,6 +55,7 @@ __all__ = ["FORMAT", "open_tdt"]
 _ENDINGS = (".tsq", ".tev", ".tbk", ".tdx", ".tin", ".tnt")
 _LONGEST_SNIPPET = 1 << 24
 _MOST_HOURS = 1000
+_MOST_CHANNELS = 4096
 
 
 def open_tdt(source: Source, /, **options: Any) -> xr.DataTree:
@@ -105,7 +106,9 @@ def _open_alone(source: Source) -> xr.DataTree:
     """A .sev file, with those of the hours that follow it, without the block that it belongs to."""
     warnings = [f"{source.name} is read alone: when it began is told only by the block that it belongs to."]
     # A folder that can be listed shows hours behind a missing one too.
-    names = dict.fromkeys([source.name, *_lone_hours(Names(source.siblings()), source.name), *_hours(source)])
+    names = dict.fromkeys(
+        [source.name, *_lone_hours(Names(source.siblings()), source.name), *_hours(source, source.name)]
+    )
     files = [file for name in names if (file := source.sibling(name)) is not None]
     streams = streams_of_channels(read_channels(files), {}, warnings)
     if not streams:
@@ -117,14 +120,14 @@ def _open_alone(source: Source) -> xr.DataTree:
     return recording(streams, warnings=warnings)
 
 
-def _hours(source: Source) -> Iterator[str]:
-    """Names of the files of the following hours, up to the first that is not there."""
-    ending = source.name[len(source.stem) :]
+def _hours(source: Source, name: str) -> Iterator[str]:
+    """Names of the files of the hours that follow a .sev file, up to the first that is not there."""
+    base, ending = name[: -len(".sev")], name[-len(".sev") :]
     for hour in range(1, _MOST_HOURS):
-        name = f"{source.stem}-{hour}h{ending}"
-        if source.sibling(name) is None:
+        later = f"{base}-{hour}h{ending}"
+        if source.sibling(later) is None:
             return
-        yield name
+        yield later
 
 
 def _beside(source: Source, ending: str) -> Source | None:
@@ -156,7 +159,7 @@ def _check_places(index: Index, data: Source | None) -> None:
 def _streams(source: Source, index: Index, told: list[dict[str, str]], data: Source | None) -> list[Stream]:
     """Streams in the order of the index; those of .sev files are taken where the .tev has the same store."""
     separate: dict[str, list[Channel]] = {}
-    for channel in read_channels(_separate_files(source, index)):
+    for channel in read_channels(_separate_files(source, index, told)):
         separate.setdefault(channel.store, []).append(channel)
     clocks = {s["StoreName"]: (_told_rate(s), 0.0) for s in told}
     streams: list[Stream] = []
@@ -210,18 +213,36 @@ def _miss(source: Source, index: Index, store: Store) -> None:
     index.dropped.append(f"stream {store.code!r}, whose samples are missing")
 
 
-def _separate_files(source: Source, index: Index) -> list[Source]:
-    """The .sev files of the block; where a folder cannot be listed, those that the index tells of."""
+def _separate_files(source: Source, index: Index, told: list[dict[str, str]]) -> list[Source]:
+    """The .sev files of the block; where a folder cannot be listed, those of the stores that are told of."""
     around = Names(source.siblings())
-    names = [name for name in members_of_block(around, source.name) if name.lower().endswith(".sev")]
-    if len(around) == 1:
-        for store in index.stores:
-            for channel in np.unique(store.channel).tolist() if store.elsewhere else ():
-                base = f"{source.stem}_{store.code}_"
-                spelled = [f"{base}{ch}{channel}.sev" for ch in ("Ch", "ch")]
-                first = next((file for name in spelled if (file := source.sibling(name)) is not None), None)
-                names += [first.name, *_hours(first)] if first is not None else []
-    return [file for name in names if (file := source.sibling(name)) is not None]
+    if len(around) > 1:
+        names = [name for name in members_of_block(around, source.name) if name.lower().endswith(".sev")]
+        return [file for name in names if (file := source.sibling(name)) is not None]
+    channels = {s["StoreName"]: [*range(1, _whole(s.get("NumChan", "")) + 1)] for s in told}
+    channels |= {
+        store.code: np.unique(store.channel).tolist() for store in index.stores if store.kind == STREAM
+    }
+    found: list[Source] = []
+    for store_name, numbers in channels.items():
+        for number in numbers:
+            files = list(_probe(source, f"{source.stem}_{store_name}_", number))
+            if not files and number == numbers[0]:
+                break  # no such store: its other channels would only cost requests
+            found += files
+    return found
+
+
+def _probe(source: Source, before: str, number: int) -> Iterator[Source]:
+    for name in (f"{before}Ch{number}.sev", f"{before}ch{number}.sev"):
+        if source.sibling(name) is not None:
+            found = (source.sibling(other) for other in (name, *_hours(source, name)))
+            yield from (file for file in found if file is not None)
+            return
+
+
+def _whole(text: str) -> int:
+    return min(int(text), _MOST_CHANNELS) if text.isdecimal() else 0
 
 
 def _metadata(source: Source, index: Index, told: list[dict[str, str]]) -> dict[str, Any]:

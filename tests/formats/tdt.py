@@ -86,7 +86,7 @@ def samples(dtype: str, channels: int, count: int, seed: int = 0) -> np.ndarray:
 _TBK = (
     "Tank\n[USERNOTEDELIMITER]TDT[USERNOTEDELIMITER]NAME=StoreName;TYPE=T;VALUE=Wav1;\r\n"
     "NAME=SampleFreq;TYPE=L;VALUE=24414.062500;\r\n[STOREHDRITEM]NAME=StoreName;TYPE=T;VALUE=Off1;\r\n"
-    "NAME=StrobeBuddy;TYPE=T;VALUE=Stim;\r\n[STOREHDRITEM]NAME=StoreName;TYPE=T;VALUE=Rs4_;\r\n"
+    "NAME=StrobeBuddy;TYPE=T;VALUE=Stim;\r\n[STOREHDRITEM]NAME=StoreName;TYPE=T;VALUE=Rs4_;\r\nNAME=NumChan;TYPE=L;VALUE=2;\r\n"
     "NAME=SampleFreq;TYPE=L;VALUE=24414.062500;\r\n[STOREHDRITEM][USERNOTEDELIMITER]"
 )
 

@@ -51,7 +51,8 @@ def read_folder(source: Source, header: Header, kinds: list[Kind]) -> tuple[Cloc
                 f"{len(kind.channels)} {kind.name.replace('_', ' ')} channel(s) are enabled, but there is no "
                 "file with their samples."
             )
-    if any(name.lower().startswith(SPIKES) for name in source.siblings()):
+    around = source.siblings()
+    if source.sibling(SPIKES[0]) is not None or any(name.lower().startswith(SPIKES) for name in around):
         header.dropped.append("the spikes that were found while recording (spike.dat, spike-….dat)")
     return clock, [
         stream
