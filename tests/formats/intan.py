@@ -148,6 +148,8 @@ def single_files(folder: Path) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
     raw, facts = simple(wrapped)
     files["wrapped.rhd"] = raw, facts | {"signals@start_time": (2**31 - 130) / 20000}
+    raw, facts = simple((np.arange(256) - 2**31).astype("<i4"))  # a later file of a recording of a day
+    files["rolled.rhd"] = raw, facts | {"signals@start_time": 2**31 / 20000}
     raw, facts = simple(np.arange(256, dtype="<i4"))
     files["named_240102_030405.rhd"] = raw, facts | {"@recording_start": "2024-01-02T03:04:05"}
     files["cut.rhd"] = raw + bytes(99), facts | {"?warning": "cut short", "?dropped": "99 bytes"}

@@ -107,4 +107,6 @@ def find_runs(stamp_at: Callable[[int], int], count: int, most: int, rate: Fract
                 "is damaged",
                 hint="Fetch the file again, or ask its authors for an intact copy.",
             )
-    return Clock(rate, np.array(first, np.int64), np.array(stamps, np.int64), name)
+    # A recording may have counted past the largest number; before a trigger there are some seconds at most.
+    rolled = _WRAP if stamps[0] < -_WRAP // 4 else 0
+    return Clock(rate, np.array(first, np.int64), np.array(stamps, np.int64) + rolled, name)
