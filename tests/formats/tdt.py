@@ -103,7 +103,8 @@ def _full(folder: Path) -> dict[str, Any]:
         block.records.append(strobe(ON, b"Stim", time, value))
     for time in (0.25, 0.75, 2.0):
         block.records.append(strobe(OFF, b"Off1", time, 5.0))
-    block.records += [strobe(ON, b"PC0/", 1.0, 7.0), strobe(OFF, b"PC0\\", 1.25, 7.0)]
+    for value, time in ((7.0, 1.0), (8.0, 1.25)):
+        block.records += [strobe(ON, b"PC0/", time, value), strobe(OFF, b"PC0\\", time + 0.25, value)]
     block.records += [strobe(SCALAR, b"Par1", 2.5, -1.5, 1), strobe(SCALAR, b"Par1", 2.5, 2.5, 2)]
     block.records.append(strobe(OFF, b"Lone", 3.0, 4.0))
     snips = samples("i2", 3, 20, 11)
@@ -125,12 +126,12 @@ def _full(folder: Path) -> dict[str, Any]:
         "signals_slow@start_time": 0.25,
         "channel_name": ["WavA 1", "WavA 2"],
         "channel_name_slow": ["slow"],
-        "event_time": [0.5, 1.0, 1.5, 2.5, 2.5, 3.0, 3.5],
-        "event_label": ["Stim", "PC0/", "Stim", "Par1", "Par1", "Lone", "Stim"],
-        "event_duration": [0.25, 0.25, 0.5, nan, nan, nan, nan],
-        "event_value": [1.0, 7.0, 2.0, -1.5, 2.5, 4.0, 3.0],
-        "event_channel": ["", "", "", "1", "2", "", ""],
-        "event_type": ["epoc", "epoc", "epoc", "scalar", "scalar", "offset", "epoc"],
+        "event_time": [0.5, 1.0, 1.25, 1.5, 2.5, 2.5, 3.0, 3.5],
+        "event_label": ["Stim", "PC0/", "PC0/", "Stim", "Par1", "Par1", "Lone", "Stim"],
+        "event_duration": [0.25, 0.25, 0.25, 0.5, nan, nan, nan, nan],
+        "event_value": [1.0, 7.0, 8.0, 2.0, -1.5, 2.5, 4.0, 3.0],
+        "event_channel": ["", "", "", "", "1", "2", "", ""],
+        "event_type": ["epoc", "epoc", "epoc", "epoc", "scalar", "scalar", "offset", "epoc"],
         "snippets_eSpk": snips,
         "snippets_eSpk@sampling_frequency": FAST,
         "snippet_times_eSpk": [0.1, 1.1, 2.1],

@@ -46,7 +46,8 @@ def _match(index: Index, onset: Store, offset: Store) -> NDArray[np.float64]:
     """The end of each epoc: the first offset before the next onset; NaN where there is none."""
     order = np.argsort(offset.time, kind="stable")
     times, values = offset.time[order], _values(offset)[order]
-    which = np.searchsorted(times, onset.time, side="left")
+    # One epoc may end where the next begins: its end is not that of the next.
+    which = np.searchsorted(times, onset.time, side="right")
     ends = np.append(times, np.nan)[which]
     following = np.append(onset.time[1:], np.inf)
     ends[ends > following] = np.nan
