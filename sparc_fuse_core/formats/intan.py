@@ -97,4 +97,7 @@ FORMAT = Format(
     magic=tuple((0, mark.to_bytes(4, "little")) for mark in (RHD, RHS)),
     members=members_of_folder,
     parts=(".dat",),
+    carried="every signal kind with scale, names, impedances, stimulation with flags, digital lines, gaps",
+    left="spikes found while recording (spike.dat)",
+    lazy="samples",
 )

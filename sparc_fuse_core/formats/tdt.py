@@ -302,4 +302,7 @@ FORMAT = Format(
     suffixes=(*_ENDINGS, ".sev"),
     open=open_tdt,
     members=members_of_block,
+    carried="all stores: streams at exact rates, epocs, scalars, snippets, notes, gaps",
+    left="Synapse settings (.tin), sort codes made later",
+    lazy="chunk; the index (.tsq) whole",
 )
