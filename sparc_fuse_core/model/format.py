@@ -99,6 +99,9 @@ class Format:
         True when members may lie in folders below: ``members`` is given their paths too.
     options
         Names of reader options that settle an ambiguous file: ``rate``, ``time_column`` ...
+    named
+        True when the ending outweighs the first bytes, which are those of a common format: a slide that begins
+        with the JPEG or TIFF of a preview.
     """
 
     name: str
@@ -113,6 +116,7 @@ class Format:
     parts: tuple[str, ...] = ()
     nested: bool = False
     options: tuple[str, ...] = ()
+    named: bool = False
 
 
 def limit_items(source: Source, what: str, count: int, most: int = _MAX_CHANNELS) -> None:
