@@ -201,7 +201,8 @@ def _members(names: Names, name: str) -> Iterator[str]:
 
 
 def _sniff(head: bytes) -> bool:
-    return head[:4] == MARK or (head[:4] == b"II*\0" and head[8:12] == SET)
+    # Any TIFF of that name: its preview must not be taken for the image.
+    return head[:4] in (MARK, b"II*\0", b"MM\0*")
 
 
 FORMAT = Format(
@@ -215,4 +216,5 @@ FORMAT = Format(
     requires=("imagecodecs",),
     members=lambda names, name: list(_members(names, name)),
     nested=True,
+    named=True,
 )

@@ -92,6 +92,11 @@ class _Window:
 
 def read_records(source: Source) -> Record:
     """The tree of records; FormatError when it is damaged."""
+    if source.read(8, 4, "records") != SET:
+        raise FormatError(
+            f"{source.name}: has no records of cellSens behind its first bytes; it is another format or damaged, and its "
+            "preview is not the image", hint="Rename it to .tif if it is a plain TIFF.",
+        )  # fmt: skip
     root = Record(0, -1, 0)
     _read_set(_Window(source), 8, root, 0)
     return root
