@@ -1,16 +1,18 @@
-"""OpenCMISS-Zinc EX files (``.exf``, ``.ex``, ``.exnode``, ``.exelem``): finite element meshes of scaffolds, as text, versions 1 to 3.
+"""OpenCMISS-Zinc EX files: finite element meshes, as text, versions 1 to 3.
 
-Regions hold nodes and datapoints with the values of fields, elements of one to three dimensions, and groups of them
-(`_exf.model`, `_exf.header`).
+Regions hold nodes and datapoints with the values of fields, elements of one to three dimensions, and groups of
+them (`_exf.model`, `_exf.header`).
 
-Given are ``node_id``, and for each field ``node_<field>`` (node, component) or (node, component, value) when derivatives
-or versions are stored, whose names are in the attributes, NaN where a node has none; places in elements as
-``node_<field>_element`` and ``node_<field>_xi``; ``datapoint_…`` likewise. For each dimension ``element3d_id``,
-``element3d_template`` and ragged ``element3d_nodes``, ``_faces``, ``_scale_factors``, ``_values`` with
-``element3d_node_offsets`` and so on; an element which two templates define has two entries. The headers of templates, which tell basis
-functions and how nodes serve them, are word for word in ``element_template``, and basis and type of each field in the metadata. Groups are ``group_name``, ``group_region``,
-``group_domain``, ``group_members`` with ``group_offsets``. Arrays of other regions than ``/`` begin with the name of
-their region. Units are not in the format. Constant and indexed fields of old files are refused.
+Given are ``node_id``, and for each field ``node_<field>`` (node, component) or (node, component, value) when
+derivatives or versions are stored, whose names are in the attributes, NaN where a node has none; places in
+elements as ``node_<field>_element`` and ``node_<field>_xi``; ``datapoint_…`` likewise. For each dimension
+``element3d_id``, ``element3d_template`` and ragged ``element3d_nodes``, ``_faces``, ``_scale_factors``,
+``_values`` with ``element3d_node_offsets`` and so on; an element which two templates define has two entries.
+The headers of templates, which tell basis functions and how nodes serve them, are word for word in
+``element_template``, and basis and type of each field in the metadata. Groups are ``group_name``,
+``group_region``, ``group_domain``, ``group_members`` with ``group_offsets``. Arrays of other regions than ``/``
+begin with the name of their region. Units are not in the format. Constant and indexed fields of old files are
+refused.
 """
 
 from __future__ import annotations
@@ -47,17 +49,25 @@ def open_exf(source: Source, /, **_: Any) -> xr.DataTree:
             kind = {"nodes": "node", "datapoints": "datapoint"}.get(nodeset, slug(nodeset) or "node")
             arrays += _node_arrays(source, blocks, f"{prefix}{kind}")
             for header in (f for block in blocks for f in block.fields):
-                fields.setdefault(region.path, {}).setdefault(header.name, {}).setdefault(kind, header.describe())
+                fields.setdefault(region.path, {}).setdefault(header.name, {}).setdefault(
+                    kind, header.describe()
+                )
         for dimension, held in sorted(region.elements.items()):
             rows = [row for same in held.values() for row in same]
             arrays += _element_arrays(source, rows, f"{prefix}element{dimension}d")
             for template in dict.fromkeys(row.template for row in rows):
                 for name, told in model.templates[template].fields.items():
-                    fields.setdefault(region.path, {}).setdefault(name, {}).setdefault(f"element{dimension}d", told)
+                    fields.setdefault(region.path, {}).setdefault(name, {}).setdefault(
+                        f"element{dimension}d", told
+                    )
     arrays += _group_arrays(list(model.regions.values()))
     if model.templates:
-        arrays.append(Array("element_template", np.array([t.text for t in model.templates], "O"), ("template",)))
-        arrays.append(Array("element_shape", np.array([t.shape for t in model.templates], "O"), ("template",)))
+        arrays.append(
+            Array("element_template", np.array([t.text for t in model.templates], "O"), ("template",))
+        )
+        arrays.append(
+            Array("element_shape", np.array([t.shape for t in model.templates], "O"), ("template",))
+        )
     metadata: dict[str, Any] = {"ex_version": model.version, "regions": list(model.regions), "fields": fields}
     return recording([], arrays=arrays, kind="geometry", metadata=metadata)
 
@@ -74,13 +84,17 @@ def _node_arrays(source: Source, blocks: list[Block], stem: str) -> Iterator[Arr
         pieces = list(_pieces(blocks, name, place))
         kinds = {header.value for header, _, _ in pieces}
         if len(kinds) != 1:
-            raise FormatError(f"{source.name}: field {name!r} is of several types ({', '.join(sorted(kinds))})", hint=REPAIR)
+            raise FormatError(
+                f"{source.name}: field {name!r} is of several types ({', '.join(sorted(kinds))})", hint=REPAIR
+            )
         label = f"{stem}_{slug(name) or 'field'}"
         build = {"string": _strings, "element_xi": _places}.get(kinds.pop(), _numbers)
         yield from build(source, pieces, label, stem, len(ids))
 
 
-def _pieces(blocks: list[Block], name: str, place: dict[int, int]) -> Iterator[tuple[Any, NDArray[Any], NDArray[Any]]]:
+def _pieces(
+    blocks: list[Block], name: str, place: dict[int, int]
+) -> Iterator[tuple[Any, NDArray[Any], NDArray[Any]]]:
     """Header, rows of nodes, and words (node, word) of one field, template by template."""
     for block in blocks:
         at = 0
@@ -95,13 +109,17 @@ def _pieces(blocks: list[Block], name: str, place: dict[int, int]) -> Iterator[t
 
 def _numbers(source: Source, pieces: list[Any], name: str, stem: str, count: int) -> Iterator[Array]:
     components = list(dict.fromkeys(c.name for header, _, _ in pieces for c in header.components))
-    labels = list(dict.fromkeys(label for header, _, _ in pieces for c in header.components for label in c.labels))
+    labels = list(
+        dict.fromkeys(label for header, _, _ in pieces for c in header.components for label in c.labels)
+    )
     shape = (count, len(components), len(labels))
     if int(np.prod(shape, dtype=object)) > _MOST_CELLS:
         raise LimitExceeded(f"{source.name}: field {name} would have {shape} values; it is damaged")
     values = np.full(shape, np.nan)
     for header, rows, words in pieces:
-        read = numbers([str(word) for word in words.ravel()], source, f"a value of {name}").reshape(words.shape)
+        read = numbers([str(word) for word in words.ravel()], source, f"a value of {name}").reshape(
+            words.shape
+        )
         at = 0
         for component in header.components:
             for label in component.labels:
@@ -140,11 +158,19 @@ def _places(source: Source, pieces: list[Any], name: str, stem: str, count: int)
     each = width // (1 + xi)
     elements, places = np.full((count, each), -1, "i8"), np.full((count, each, xi), np.nan)
     for _, rows, words in pieces:
-        read = numbers([str(word) for word in words.ravel()], source, f"a place of {name}").reshape(-1, each, 1 + xi)
+        read = numbers([str(word) for word in words.ravel()], source, f"a place of {name}").reshape(
+            -1, each, 1 + xi
+        )
         elements[rows], places[rows] = read[..., 0].astype("i8"), read[..., 1:]
-    yield Array(f"{name}_element", elements[:, 0] if each == 1 else elements, (stem, f"{name}_component")[: 1 + (each > 1)])
+    yield Array(
+        f"{name}_element",
+        elements[:, 0] if each == 1 else elements,
+        (stem, f"{name}_component")[: 1 + (each > 1)],
+    )
     places = places[:, 0] if each == 1 else places
-    yield Array(f"{name}_xi", places, (stem, f"{name}_component", f"{name}_dimension")[:: 2 if each == 1 else 1])
+    yield Array(
+        f"{name}_xi", places, (stem, f"{name}_component", f"{name}_dimension")[:: 2 if each == 1 else 1]
+    )
 
 
 # -- elements and groups ------------------------------------------------------------------------------------
@@ -161,8 +187,14 @@ def _element_arrays(source: Source, rows: list[Any], stem: str) -> Iterator[Arra
         words = [word for words in held for word in words]
         values = numbers(words, source, f"one of the {name} of an element")
         if field in ("nodes", "faces"):
-            if not (np.isfinite(values).all() and (values == np.rint(values)).all() and (np.abs(values) < 2**53).all()):
-                raise FormatError(f"{source.name}: {name} of an element are no whole numbers; it is damaged", hint=REPAIR)
+            if not (
+                np.isfinite(values).all()
+                and (values == np.rint(values)).all()
+                and (np.abs(values) < 2**53).all()
+            ):
+                raise FormatError(
+                    f"{source.name}: {name} of an element are no whole numbers; it is damaged", hint=REPAIR
+                )
             values = values.astype("i8")
         yield Array(f"{stem}_{name}", values, (f"{stem}_{one}",))
         yield Array(f"{stem}_{one}_offsets", np.cumsum([0, *map(len, held)], dtype="i8"), (f"{stem}_edge",))

@@ -1,9 +1,10 @@
 """3DHISTECH MIRAX slides: ``NAME.mrxs`` with the folder ``NAME/`` (``Slidedat.ini``, ``Index.dat``, ``Data*.dat``).
 
-The ``.mrxs`` is a picture of the slide only, and never given as the image; the folder holds the tiles, their pyramid and the places of
-the camera's pictures. They are read region by region by OpenSlide, whose colours have an opacity: places that were
-not scanned get the background of the slide. Levels become resolutions; pixel sizes are those of the slide, label and macro
-pictures, which may show names, are not carried over. OpenSlide gives at most three filters of fluorescence slides.
+The ``.mrxs`` is a picture of the slide only, and never given as the image; the folder holds the tiles, their
+pyramid and the places of the camera's pictures. They are read region by region by OpenSlide, whose colours have
+an opacity: places that were not scanned get the background of the slide. Levels become resolutions; pixel sizes
+are those of the slide, label and macro pictures, which may show names, are not carried over. OpenSlide gives at
+most three filters of fluorescence slides.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def open_mrxs(source: Source, /, **_: Any) -> xr.DataTree:
             hint=f"Put the folder {source.stem} beside the .mrxs, with all its files.",
         )
     if ini.size > _MOST_INI:
-        raise LimitExceeded(f"{source.name}: its Slidedat.ini has {ini.size} bytes; it is damaged", hint="Fetch it again.")
+        raise LimitExceeded(
+            f"{source.name}: its Slidedat.ini has {ini.size} bytes; it is damaged", hint="Fetch it again."
+        )
     path = _local(source)
     try:
         slide = openslide.OpenSlide(str(path))
@@ -74,16 +77,22 @@ def _local(source: Source) -> Path:
 
 
 def _tree(source: Source, slide: Any, properties: dict[str, str]) -> xr.DataTree:
-    warnings = ["places that were not scanned, and partly opaque pixels, were put on the background of the slide"]
+    warnings = [
+        "places that were not scanned, and partly opaque pixels, were put on the background of the slide"
+    ]
     dropped = []
     if slide.associated_images:
         names = ", ".join(sorted(slide.associated_images))
         dropped.append(f"pictures of the slide and not of the specimen, which may show names ({names})")
     if "FLUO" in properties.get("mirax.GENERAL.SLIDE_TYPE", "").upper():
-        warnings.append("it is a fluorescence slide: only what OpenSlide shows as red, green and blue is here")
+        warnings.append(
+            "it is a fluorescence slide: only what OpenSlide shows as red, green and blue is here"
+        )
     for width, height in slide.level_dimensions:
         if not (0 < width < 1 << 31 and 0 < height < 1 << 31):
-            raise LimitExceeded(f"{source.name}: has a level of {width} x {height}; it is damaged", hint="Fetch it again.")
+            raise LimitExceeded(
+                f"{source.name}: has a level of {width} x {height}; it is damaged", hint="Fetch it again."
+            )
     lock = threading.Lock()
     levels = [_level(slide, level, properties, lock) for level in range(slide.level_count)]
     scene = Scene(levels, ("c", "y", "x"), rgb=True)
@@ -120,12 +129,16 @@ def _level(slide: Any, level: int, properties: dict[str, str], lock: threading.L
         for top in range(y.start, y.stop, _ROWS):
             rows = min(_ROWS, y.stop - top)
             with lock:  # a failed read would spoil the slide for the reads of other threads
-                pixels = np.asarray(slide.read_region((x.start * step, top * step), level, (x.stop - x.start, rows)))
+                pixels = np.asarray(
+                    slide.read_region((x.start * step, top * step), level, (x.stop - x.start, rows))
+                )
             out[:, top - y.start : top - y.start + rows] = np.moveaxis(_flat(pixels, under), -1, 0)[c]
         result: NDArray[Any] = out[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
         return result
 
-    tile = [_number(properties.get(f"openslide.level[{level}].tile-{key}", "")) for key in ("height", "width")]
+    tile = [
+        _number(properties.get(f"openslide.level[{level}].tile-{key}", "")) for key in ("height", "width")
+    ]
     blocks = tuple(int(n) if n and 16 <= n <= 4096 else 256 for n in tile)
     return LazyArray((3, height, width), "u1", read, blocks=(3, *blocks))
 

@@ -1,16 +1,17 @@
 """Neurolucida tracings of MBF Bioscience (``.xml``): contours, trees, markers, vessels, spines.
 
 The Neuromorphological File Specification: ``mbf`` holds a header (``images``, ``sparcdata``, ``filefacts``,
-``description``) and traces; a ``tree`` holds ``point`` and ``branch`` elements, a ``contour`` its points, a ``vessel`` nodes and
-edges. Other XML files are told apart by their first element.
+``description``) and traces; a ``tree`` holds ``point`` and ``branch`` elements, a ``contour`` its points, a
+``vessel`` nodes and edges. Other XML files are told apart by their first element.
 
-Given are, in the order of the file, ``points`` (x, y, z in micrometres) with ``point_diameter``, ``point_parent`` (the
-point before it in its tree, -1 none) and ``point_section``; for every trace ``trace_offsets`` (its first point, one
-more at the end), ``trace_kind``, ``trace_parent`` and ``trace_parent_point`` (the trace it lies in, and the point there
-after which it stands), ``trace_name``, ``trace_color`` (RRGGBB), ``trace_type``, ``trace_closed``, ``trace_id``,
-``trace_attributes`` (all else, as JSON); ``property_trace``, ``property_name`` and ``property_value`` (JSON list of its
-items); ``vessel_link`` (trace, edge, source, target). Images are named, with their scale, in the metadata; the folders
-they lay in and the drawing of a thumbnail are not carried over.
+Given are, in the order of the file, ``points`` (x, y, z in micrometres) with ``point_diameter``,
+``point_parent`` (the point before it in its tree, -1 none) and ``point_section``; for every trace
+``trace_offsets`` (its first point, one more at the end), ``trace_kind``, ``trace_parent`` and
+``trace_parent_point`` (the trace it lies in, and the point there after which it stands), ``trace_name``,
+``trace_color`` (RRGGBB), ``trace_type``, ``trace_closed``, ``trace_id``, ``trace_attributes`` (all else, as
+JSON); ``property_trace``, ``property_name`` and ``property_value`` (JSON list of its items); ``vessel_link``
+(trace, edge, source, target). Images are named, with their scale, in the metadata; the folders they lay in and
+the drawing of a thumbnail are not carried over.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def _parse(source: Source) -> Tracing:
     from defusedxml.ElementTree import ParseError, XMLParser
 
     if source.size > _MOST_BYTES:
-        raise LimitExceeded(f"{source.name}: is an XML file of {source.size} bytes, at most {_MOST_BYTES} are read")
+        raise LimitExceeded(
+            f"{source.name}: is an XML file of {source.size} bytes, at most {_MOST_BYTES} are read"
+        )
     tracing = Tracing(source.name)
     parser = XMLParser(target=tracing)
     try:
@@ -72,8 +75,12 @@ def _parse(source: Source) -> Tracing:
         parser.close()
     except ParseError as error:
         if error.code in (3, 5, 13):  # no element found, unclosed token, …: the end came too soon
-            raise Truncated(f"{source.name}: its XML ends too soon ({error}); it is cut short", hint=_REPAIR) from error
-        raise FormatError(f"{source.name}: is not proper XML ({error}); it is damaged", hint=_REPAIR) from error
+            raise Truncated(
+                f"{source.name}: its XML ends too soon ({error}); it is cut short", hint=_REPAIR
+            ) from error
+        raise FormatError(
+            f"{source.name}: is not proper XML ({error}); it is damaged", hint=_REPAIR
+        ) from error
     except DefusedXmlException as error:
         raise FormatError(
             f"{source.name}: defines entities, which no tracing does and which can exhaust memory ({error})",
@@ -96,7 +103,9 @@ def _without_folders(images: Any) -> bool:
 def _point_arrays(tracing: Tracing) -> Iterator[Array]:
     offsets = tracing.offsets()
     before, attached = tracing.parent_points(offsets)
-    values = np.concatenate([np.frombuffer(t.points, "f8") for t in tracing.traces if t.count] or [np.empty(0)])
+    values = np.concatenate(
+        [np.frombuffer(t.points, "f8") for t in tracing.traces if t.count] or [np.empty(0)]
+    )
     values = values.reshape(-1, 4)
     if len(values):
         yield Array("points", np.ascontiguousarray(values[:, :3]), ("point", "axis"),
@@ -145,10 +154,14 @@ def _property_arrays(tracing: Tracing) -> Iterator[Array]:
         table = np.array(rows, "O")
         if all(re.fullmatch(r"-?\d{1,15}", word) for row in rows for word in row):
             table = table.astype("i8")
-        yield Array("vessel_link", table, ("link", "end"), {"end": ["trace", "edge", "source node", "target node"]})
+        yield Array(
+            "vessel_link", table, ("link", "end"), {"end": ["trace", "edge", "source node", "target node"]}
+        )
 
 
-_ROOT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?(?:\s|<!--.*?-->|<\?[^>]*\?>)*<(?:[\w.-]+:)?mbf[\s>]", re.S)
+_ROOT = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?(?:\s|<!--.*?-->|<\?[^>]*\?>)*<(?:[\w.-]+:)?mbf[\s>]", re.S
+)
 
 
 def _sniff(head: bytes) -> bool:

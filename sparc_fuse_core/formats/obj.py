@@ -1,17 +1,18 @@
 """Wavefront OBJ meshes (text).
 
 Lines of a keyword and values: ``v`` x y z (w, or r g b), ``vt`` u (v w), ``vn`` x y z, ``f`` corners written as
-``v``, ``v/vt``, ``v//vn`` or ``v/vt/vn`` and counted from 1 or back from the last, ``l`` lines, ``p`` points, ``o``
-object, ``g`` groups, ``usemtl`` material, ``s`` smoothing group, ``mtllib`` files of materials, ``#`` comments; a
-``\\`` at its end continues a line.
+``v``, ``v/vt``, ``v//vn`` or ``v/vt/vn`` and counted from 1 or back from the last, ``l`` lines, ``p`` points,
+``o`` object, ``g`` groups, ``usemtl`` material, ``s`` smoothing group, ``mtllib`` files of materials, ``#``
+comments; a ``\\`` at its end continues a line.
 
-Given are ``vertices`` (vertex, axis), ``vertex_color`` or ``vertex_weight``, ``texture_coordinates``, ``normals``; faces
-ragged: ``faces`` (the vertex of every corner, counted from 0), ``face_offsets`` (where each face begins in it, one
-more at the end), ``face_textures`` and ``face_normals`` (-1: none) in step with ``faces``; ``lines`` with
-``line_offsets`` and ``line_textures``, ``points``; and ``face_object``, ``face_group``, ``face_material`` (also of lines
-and points) which number ``object_name``, ``group_name``, ``material_name`` (-1: none), ``face_smoothing``. Corners keep the number of the
-vertex they name: nothing is split, merged or turned into triangles. OBJ knows no unit of length: there is none.
-Free-form curves and surfaces and what stands in the files of materials are not carried over.
+Given are ``vertices`` (vertex, axis), ``vertex_color`` or ``vertex_weight``, ``texture_coordinates``,
+``normals``; faces ragged: ``faces`` (the vertex of every corner, counted from 0), ``face_offsets`` (where each
+face begins in it, one more at the end), ``face_textures`` and ``face_normals`` (-1: none) in step with
+``faces``; ``lines`` with ``line_offsets`` and ``line_textures``, ``points``; and ``face_object``,
+``face_group``, ``face_material`` (also of lines and points) which number ``object_name``, ``group_name``,
+``material_name`` (-1: none), ``face_smoothing``. Corners keep the number of the vertex they name: nothing is
+split, merged or turned into triangles. OBJ knows no unit of length: there is none. Free-form curves and
+surfaces and what stands in the files of materials are not carried over.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import xarray as xr
-    from numpy.typing import NDArray
 
     from sparc_fuse_core.source import Source
 
@@ -99,7 +99,7 @@ class _Mesh:
         least = {"f": 3, "l": 2, "p": 1}[word]
         if len(corners) < least:
             raise FormatError(
-                f"{self.source.name}: {word} {' '.join(corners)} has {len(corners)} corners, at least {least} are needed",
+                f"{self.source.name}: {word} {' '.join(corners)} has {len(corners)} corners, {least} are needed",
                 hint=_REPAIR,
             )
         for corner in corners:
@@ -110,7 +110,9 @@ class _Mesh:
                 continue
             parts = corner.split("/")
             if len(parts) > 3 or not parts[0]:
-                raise FormatError(f"{self.source.name}: {corner!r} is no corner of a face; it is damaged", hint=_REPAIR)
+                raise FormatError(
+                    f"{self.source.name}: {corner!r} is no corner of a face; it is damaged", hint=_REPAIR
+                )
             held.vertex.append(self._number(parts[0], counts[0]))
             held.texture.append(self._number(parts[1], counts[1]) if parts[1] else -1)
             held.normal.append(self._number(parts[2], counts[2]) if len(parts) == 3 and parts[2] else -1)
@@ -124,7 +126,9 @@ class _Mesh:
         except ValueError:
             value = 0
         if value == 0 or value < -count or value >= 1 << 40:
-            raise FormatError(f"{self.source.name}: a corner names number {word[:20]!r}, which there is not", hint=_REPAIR)
+            raise FormatError(
+                f"{self.source.name}: a corner names number {word[:20]!r}, which there is not", hint=_REPAIR
+            )
         return value - 1 if value > 0 else count + value
 
 
@@ -142,11 +146,16 @@ def open_obj(source: Source, /, **_: Any) -> xr.DataTree:
     for word, name in _LABELS.items():
         if mesh.labels[word]:
             arrays.append(Array(f"{name}_name", np.array(list(mesh.labels[word]), "O"), (name,)))
-    dropped = [f"{count} line(s) of kind {word!r} (free-form geometry or display)" for word, count in mesh.left.items()]
+    dropped = [
+        f"{count} line(s) of kind {word!r} (free-form geometry or display)"
+        for word, count in mesh.left.items()
+    ]
     metadata: dict[str, Any] = {}
     if mesh.libraries:
         metadata["material_libraries"] = mesh.libraries
-        dropped.append(f"colours and textures of materials, which are described in {', '.join(mesh.libraries[:5])}")
+        dropped.append(
+            f"colours and textures of materials, which are described in {', '.join(mesh.libraries[:5])}"
+        )
     if any(mesh.comments):
         metadata["comments"] = mesh.comments
     return recording([], arrays=arrays, kind="geometry", metadata=metadata, dropped=dropped)
@@ -161,7 +170,9 @@ def _lines(source: Source) -> Iterator[str]:
         if line.endswith("\\") and not line.startswith("#"):
             held += line[:-1] + " "
             if len(held) > 1 << 24:
-                raise FormatError(f"{source.name}: a line is continued without end; it is damaged", hint=_REPAIR)
+                raise FormatError(
+                    f"{source.name}: a line is continued without end; it is damaged", hint=_REPAIR
+                )
             continue
         line, held = (held + line).strip(), ""
         if line:
@@ -204,7 +215,11 @@ def _elements(mesh: _Mesh, held: Elements, name: str, counts: dict[str, int]) ->
             )
         if word == "v" or (placed >= 0).any():
             yield Array(label, placed, (corner,))
-    owners = np.repeat(np.array(held.owners, "i8"), sizes, axis=0) if name == "point" else np.array(held.owners, "i8")
+    owners = (
+        np.repeat(np.array(held.owners, "i8"), sizes, axis=0)
+        if name == "point"
+        else np.array(held.owners, "i8")
+    )
     if name != "point":
         yield Array(f"{name}_offsets", np.concatenate([[0], np.cumsum(sizes)]), (f"{name}_edge",))
     for column, label in enumerate(_LABELS.values()):

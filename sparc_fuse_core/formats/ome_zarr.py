@@ -1,10 +1,11 @@
 """OME-Zarr images (OME-NGFF 0.1 to 0.5) as a source: one ZIP file, or a store opened by the file at its root.
 
-Single files are ``.ozx``, ``.ome.zarr.zip`` and ``.zarr.zip``: the hierarchy at the root of the archive or in one
-folder of it; members that are stored as they are (as the specification asks) are read by ranges. A store that is a folder is opened by
-its ``zarr.json`` (0.5) or ``.zattrs`` (0.4 and before). Every image becomes a scene with its resolutions, axes, units,
-scales, channel names, colours and windows; the series of bioformats2raw and the fields of a plate are scenes too.
-Label images are named and not carried over. Chunks are decoded by zarr.
+Single files are ``.ozx``, ``.ome.zarr.zip`` and ``.zarr.zip``: the hierarchy at the root of the archive or in
+one folder of it; members that are stored as they are (as the specification asks) are read by ranges. A store
+that is a folder is opened by its ``zarr.json`` (0.5) or ``.zattrs`` (0.4 and before). Every image becomes a
+scene with its resolutions, axes, units, scales, channel names, colours and windows; the series of
+bioformats2raw and the fields of a plate are scenes too. Label images are named and not carried over. Chunks are
+decoded by zarr.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
 """ImageJ regions of interest: one ``.roi`` file, or a ``RoiSet.zip`` whose members are ``.roi`` files.
 
-Every region becomes an entry along ``roi``: ``roi_name``, ``roi_type`` (polygon, rectangle, oval, line, freeline,
-polyline, freehand, traced, angle, point, composite) and ``roi_subtype`` (text, arrow, ellipse, rotated rectangle, image),
-``roi_bounds`` (left, top, right, bottom in pixels), ``roi_stack_position`` and ``roi_position`` (channel, slice,
-frame; counted from 1, 0 where not set), ``roi_stroke_color`` and ``roi_fill_color`` (AARRGGBB), width, group, text and
-properties where there are any. Outlines are ragged: ``vertices`` (x and y in pixels, with subpixels where stored),
-``part_offsets`` (where each outline begins, one more at the end), ``part_roi`` (whose it is) and ``part_closed``; a
-composite region has several. ``vertex_step`` tells moves (0), lines (1) and control points of curves (2, 3) of
-composite regions; ``vertex_counter`` and ``vertex_stack_position`` are those of multi-point regions. An oval is stored as its bounds
-only, its outline here is drawn from them. Pixels of image regions and how labels are drawn are not carried over.
-The layout of a record is in `_roi.record`; a set is read member by member, nothing is unpacked to disk.
+Every region becomes an entry along ``roi``: ``roi_name``, ``roi_type`` (polygon, rectangle, oval, line,
+freeline, polyline, freehand, traced, angle, point, composite) and ``roi_subtype`` (text, arrow, ellipse,
+rotated rectangle, image), ``roi_bounds`` (left, top, right, bottom in pixels), ``roi_stack_position`` and
+``roi_position`` (channel, slice, frame; counted from 1, 0 where not set), ``roi_stroke_color`` and
+``roi_fill_color`` (AARRGGBB), width, group, text and properties where there are any. Outlines are ragged:
+``vertices`` (x and y in pixels, with subpixels where stored), ``part_offsets`` (where each outline begins, one
+more at the end), ``part_roi`` (whose it is) and ``part_closed``; a composite region has several.
+``vertex_step`` tells moves (0), lines (1) and control points of curves (2, 3) of composite regions;
+``vertex_counter`` and ``vertex_stack_position`` are those of multi-point regions. An oval is stored as its
+bounds only, its outline here is drawn from them. Pixels of image regions and how labels are drawn are not
+carried over. The layout of a record is in `_roi.record`; a set is read member by member, nothing is unpacked to
+disk.
 """
 
 from __future__ import annotations
@@ -157,7 +159,10 @@ def _outline_arrays(rois: Sequence[Roi]) -> Iterator[Array]:
         yield Array("part_roi", np.array(owners, "i4"), ("part",))
         yield Array("part_closed", np.array([c for roi in rois for c in roi.closed], bool), ("part",))
     if any(roi.kinds for roi in rois):
-        plain = [[np.r_[np.zeros(min(1, len(p)), "u1"), np.ones(max(0, len(p) - 1), "u1")] for p in r.parts] for r in rois]
+        plain = [
+            [np.r_[np.zeros(min(1, len(p)), "u1"), np.ones(max(0, len(p) - 1), "u1")] for p in r.parts]
+            for r in rois
+        ]
         steps = [roi.kinds or line for roi, line in zip(rois, plain, strict=True)]
         yield Array("vertex_step", np.concatenate([s for step in steps for s in step]), ("vertex",))
     for name, field, dtype in (("counter", "counters", "u1"), ("stack_position", "positions", "i4")):

@@ -1,12 +1,13 @@
 """STL surface meshes, binary and text.
 
-Binary: 80 bytes of free text, u32 triangles, then 50 bytes each: f32 normal x, y, z, f32 x, y, z of three corners,
-u16 attribute. Text: ``solid NAME``, ``facet normal``, ``outer loop``, three ``vertex``, ``endloop``, ``endfacet`` …
-``endsolid``; several solids may follow each other.
+Binary: 80 bytes of free text, u32 triangles, then 50 bytes each: f32 normal x, y, z, f32 x, y, z of three
+corners, u16 attribute. Text: ``solid NAME``, ``facet normal``, ``outer loop``, three ``vertex``, ``endloop``,
+``endfacet`` … ``endsolid``; several solids may follow each other.
 
-Given are ``vertices`` (vertex, axis) as stored, three for each triangle and none shared, ``faces`` (face, corner)
-which numbers them, ``face_normals``, and where there are any ``face_attribute``, or ``solid_name`` and
-``solid_offsets`` (the first face of each solid, one more at the end). STL knows no unit of length: there is none.
+Given are ``vertices`` (vertex, axis) as stored, three for each triangle and none shared, ``faces`` (face,
+corner) which numbers them, ``face_normals``, and where there are any ``face_attribute``, or ``solid_name`` and
+``solid_offsets`` (the first face of each solid, one more at the end). STL knows no unit of length: there is
+none.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def _open_binary(source: Source, head: bytes, count: int) -> xr.DataTree:
     end = _HEAD + count * _FACET.itemsize
     source.expect(_HEAD, end - _HEAD, "triangles")
     if count == 0:
-        raise FormatError(f"{source.name}: holds no triangle, in {source.size} bytes; it is damaged", hint=_REPAIR)
+        raise FormatError(
+            f"{source.name}: holds no triangle, in {source.size} bytes; it is damaged", hint=_REPAIR
+        )
     warnings = []
     if end < source.size:
         if source.size >= end + _FACET.itemsize:
@@ -84,9 +87,7 @@ def _open_binary(source: Source, head: bytes, count: int) -> xr.DataTree:
         Array("faces", LazyArray((count, 3), "i8", lambda key: _numbered(count, key)), ("face", "corner")),
         Array("face_normals", LazyArray((count, 3), "f4", read_field("normal")), ("face", "axis"), _AXIS),
     ]
-    if facets(0, min(count, 1 << 16))["attribute"].any():
-        arrays.append(Array("face_attribute", LazyArray((count,), "u2", read_field("attribute")), ("face",)))
-    elif count > 1 << 16:
+    if count > 1 << 16 or facets(0, count)["attribute"].any():
         arrays.append(Array("face_attribute", LazyArray((count,), "u2", read_field("attribute")), ("face",)))
     note = head[:80].split(b"\0")[0].decode("latin-1").strip()
     metadata = {"encoding": "binary"} | ({"header": note} if note else {})
@@ -110,7 +111,9 @@ def _open_text(source: Source) -> xr.DataTree:
             offsets.append(len(normals) // 3)
         elif word == "facet":
             if len(corners) != 3 * len(normals):
-                raise FormatError(f"{source.name}: a facet has not three corners; it is damaged", hint=_REPAIR)
+                raise FormatError(
+                    f"{source.name}: a facet has not three corners; it is damaged", hint=_REPAIR
+                )
             normals += _three(rest.removeprefix("normal").split(), source)
         elif word == "vertex":
             corners += _three(rest.split(), source)
@@ -141,7 +144,9 @@ def _statements(source: Source) -> Iterator[tuple[str, str]]:
         if not word:
             continue
         if word not in _WORDS:
-            raise FormatError(f"{source.name}: {line.strip()[:60]!r} is no line of an STL; it is damaged", hint=_REPAIR)
+            raise FormatError(
+                f"{source.name}: {line.strip()[:60]!r} is no line of an STL; it is damaged", hint=_REPAIR
+            )
         open_solid = word == "solid" or (open_solid and word != "endsolid")
         yield word, rest.lower() if word == "facet" else rest
     if open_solid:
@@ -150,7 +155,9 @@ def _statements(source: Source) -> Iterator[tuple[str, str]]:
 
 def _three(words: list[str], source: Source) -> list[str]:
     if len(words) != 3:
-        raise FormatError(f"{source.name}: {' '.join(words)[:60]!r} are not three numbers; it is damaged", hint=_REPAIR)
+        raise FormatError(
+            f"{source.name}: {' '.join(words)[:60]!r} are not three numbers; it is damaged", hint=_REPAIR
+        )
     return words
 
 

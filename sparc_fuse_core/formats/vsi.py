@@ -1,12 +1,14 @@
 """Olympus (Evident) cellSens slides: ``NAME.vsi`` with the folder ``_NAME_/stackN/frame_t*.ets``, or an ``.ets`` alone.
 
-The ``.vsi`` is a TIFF of a preview, which is never given as the image, with records that describe the stacks (`_vsi.records`);
-the pixels lie in tiles with their pyramid in one ``.ets`` for each stack (`_vsi.ets`: raw, JPEG, JPEG 2000, lossless
-JPEG, PNG, BMP). Each stack is a scene with its levels, name, pixel size, channel names and axes t, c, z; tiles that were not
-stored have the colour of the background. Label and macro pictures of the slide, and focus data, are not carried over.
+The ``.vsi`` is a TIFF of a preview, which is never given as the image, with records that describe the stacks
+(`_vsi.records`); the pixels lie in tiles with their pyramid in one ``.ets`` for each stack (`_vsi.ets`: raw,
+JPEG, JPEG 2000, lossless JPEG, PNG, BMP). Each stack is a scene with its levels, name, pixel size, channel
+names and axes t, c, z; tiles that were not stored have the colour of the background. Label and macro pictures
+of the slide, and focus data, are not carried over.
 
-An ``.ets`` alone says neither the meaning of its axes nor, in older versions, its size: its planes then lie along ``plane``,
-and the picture ends with its last tile. There is no public specification: what is read was seen in public files.
+An ``.ets`` alone says neither the meaning of its axes nor, in older versions, its size: its planes then lie
+along ``plane``, and the picture ends with its last tile. There is no public specification: what is read was
+seen in public files.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ def open_vsi(source: Source, /, **_: Any) -> xr.DataTree:
     warnings: list[str] = []
     dropped: list[str] = []
     if source.head(4) == MARK:
-        warnings.append("the .ets was opened without its .vsi, which holds names, pixel sizes and the meaning of axes")
+        warnings.append(
+            "the .ets was opened without its .vsi, which holds names, pixel sizes and the meaning of axes"
+        )
         return images([_scene(Ets(source), {}, source.stem, warnings)], warnings=warnings, dropped=dropped)
     stacks = describe(read_records(source))
     found = _find(source, stacks, dropped)
@@ -60,7 +64,9 @@ def open_vsi(source: Source, /, **_: Any) -> xr.DataTree:
         dropped.append(f"{len(left)} stack(s) without pixels (focus or mask): {', '.join(left[:8])}")
     dropped.append("the preview in the .vsi")
     if not scenes:
-        raise FormatError(f"{source.name}: has pictures of the slide only", hint="Fetch the folder beside it again.")
+        raise FormatError(
+            f"{source.name}: has pictures of the slide only", hint="Fetch the folder beside it again."
+        )
     times = [stack["time"] for stack in stacks if stack["id"] in found and stack.get("time", 0) > 0]
     start = datetime.fromtimestamp(min(times), UTC).isoformat() if times and min(times) < 1 << 33 else None
     metadata = {"stacks": [stack for stack in stacks if stack["id"] in found]}
@@ -95,32 +101,46 @@ def _find(source: Source, stacks: Sequence[dict[str, Any]], dropped: list[str]) 
 
 def _scene(ets: Ets, told: dict[str, Any], name: str, warnings: list[str]) -> Scene:
     full = _full_size(ets, told)
-    origin = (told["origin"][0], told["origin"][1]) if "origin" in told else ((0, 0) if full and told else ets.origin())
+    origin = (
+        (told["origin"][0], told["origin"][1])
+        if "origin" in told
+        else ((0, 0) if full and told else ets.origin())
+    )
     if full is None:
-        warnings.append(f"{name}: its size is not stored: the picture ends with its last tile, which may be filled up")
+        warnings.append(
+            f"{name}: its size is not stored: the picture ends with its last tile, which may be filled up"
+        )
     sizes = ets.level_sizes(full, origin)
     if 0 not in sizes:
-        raise FormatError(f"{ets.source.name}: has no tile of full size; it is damaged", hint="Fetch it again.")
+        raise FormatError(
+            f"{ets.source.name}: has no tile of full size; it is damaged", hint="Fetch it again."
+        )
     if (missing := ets.missing(sizes[0], origin)) > 0:
         warnings.append(f"{name}: {missing} tile(s) were not stored and have the colour of the background")
     further = _further(ets, told)
     kinds = list(told.get("kinds", []))[: len(further)]
     kinds += [None] * (len(further) - len(kinds))
     dims, order = _dims(kinds, further, ets.samples, name, warnings)
-    levels = [_arranged(ets.array(level, size, origin, further), order, further) for level, size in sizes.items()]
+    levels = [
+        _arranged(ets.array(level, size, origin, further), order, further) for level, size in sizes.items()
+    ]
     scene = Scene(levels, dims, name=name, rgb=ets.samples > 1)
     if size := told.get("pixel_size"):
         scene.pixel_size = {"x": size[0], "y": size[1]}
     if told.get("z_step") and "z" in dims:
         scene.pixel_size = {**scene.pixel_size, "z": told["z_step"]}
-    scene.pixel_size = {axis: step for axis, step in scene.pixel_size.items() if np.isfinite(step) and step > 0}
+    scene.pixel_size = {
+        axis: step for axis, step in scene.pixel_size.items() if np.isfinite(step) and step > 0
+    }
     scene.pixel_unit = dict.fromkeys(scene.pixel_size, "micrometer")
     labels = told.get("channels", [])
     if "c" in dims and not scene.rgb and len(labels) == levels[0].shape[dims.index("c")] and any(labels):
         scene.channels = [Channel(label) for label in labels]
     scene.attrs = {"compression": CODECS[ets.codec], "ets_version": ets.version}
     if ets.codec == 0 and ets.samples > 1 and ets.space == 4:
-        warnings.append(f"{name}: its colours are stored raw, perhaps blue first; they are given in stored order")
+        warnings.append(
+            f"{name}: its colours are stored raw, perhaps blue first; they are given in stored order"
+        )
     return scene
 
 
@@ -142,14 +162,17 @@ def _further(ets: Ets, told: dict[str, Any]) -> list[int]:
         raise FormatError(f"{ets.source.name}: has {ets.extra} planes where {promised} were promised; it is damaged",
                           hint="Fetch both files again.")  # fmt: skip
     if any(size > 1 << 20 for size in promised):
-        raise FormatError(f"{ets.source.name}: promises {promised} planes; it is damaged", hint="Fetch both files again.")
+        raise FormatError(
+            f"{ets.source.name}: promises {promised} planes; it is damaged", hint="Fetch both files again."
+        )
     return [int(n) for n in promised]
 
 
 def _dims(
     kinds: list[str | None], further: list[int], samples: int, name: str, warnings: list[str]
 ) -> tuple[list[str], list[int]]:
-    """Names of the axes, and for each but y and x its place among the axes beside x and y (-1: samples, -2: all that have no name)."""
+    """Names of the axes, and for each but y and x its place among the further axes (-1: samples, -2: all without a
+    name)."""
     named: dict[str, int] = {}
     unnamed = []
     for place, (kind, size) in enumerate(zip(kinds, further, strict=True)):
@@ -161,7 +184,9 @@ def _dims(
         named["c"] = -1
     if unnamed:
         sizes = " x ".join(str(further[place]) for place in unnamed)
-        warnings.append(f"{name}: what its {sizes} planes are is not told; they lie along 'plane', the first axis fastest")
+        warnings.append(
+            f"{name}: what its {sizes} planes are is not told; they lie along 'plane', the first axis fastest"
+        )
     dims = (["plane"] if unnamed else []) + [d for d in ("t", "c", "z") if d in named]
     return [*dims, "y", "x"], [-2 if dim == "plane" else named[dim] for dim in dims]
 
@@ -171,7 +196,10 @@ def _arranged(data: LazyArray, order: list[int], further: list[int]) -> LazyArra
     count = len(further)
     loose = [i for i in reversed(range(count)) if i not in order]
     lengths = [further[i] for i in loose]
-    shape = [int(np.prod(lengths, dtype=object)) if i == -2 else data.shape[count] if i == -1 else further[i] for i in order]
+    shape = [
+        int(np.prod(lengths, dtype=object)) if i == -2 else data.shape[count] if i == -1 else further[i]
+        for i in order
+    ]
 
     def read(key: Any) -> NDArray[Any]:
         spans = [k if isinstance(k, slice) else slice(k, k + 1) for k in key]
@@ -191,7 +219,9 @@ def _arranged(data: LazyArray, order: list[int], further: list[int]) -> LazyArra
         return result
 
     blocks = [data.shape[count] if i == -1 else 1 for i in order]
-    return LazyArray((*shape, *data.shape[-2:]), data.dtype, read, blocks=(*blocks, *(data.blocks or (1, 1))[-2:]))
+    return LazyArray(
+        (*shape, *data.shape[-2:]), data.dtype, read, blocks=(*blocks, *(data.blocks or (1, 1))[-2:])
+    )
 
 
 def _members(names: Names, name: str) -> Iterator[str]:

@@ -8,8 +8,8 @@ Nodes::
      y. Value index= 6, #Derivatives= 1 (d/ds1), #Versions=2   version 1: each version has value and derivatives
     2) place, field, element_xi, #Components=1, host mesh=mesh3d, host mesh dimension=3
 
-Elements have scale factor sets, a number of nodes, and for each component of a field its basis and how parameters of nodes become
-those of the element; this text is kept word for word.
+Elements have scale factor sets, a number of nodes, and for each component of a field its basis and how
+parameters of nodes become those of the element; this text is kept word for word.
 """
 
 from __future__ import annotations

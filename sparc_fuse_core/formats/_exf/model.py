@@ -94,7 +94,9 @@ class Model:
             self._take_shape(line)
         elif told.startswith("#Fields") and self._dimension == 0:
             self._keep_fields(read_node_header(self.lines))
-        elif told.startswith("#Scale factor sets") or (told.startswith(("#Fields", "#Nodes")) and self._dimension):
+        elif told.startswith("#Scale factor sets") or (
+            told.startswith(("#Fields", "#Nodes")) and self._dimension
+        ):
             self._take_header()
         elif match := _TEMPLATE.match(line):
             self._take_template(match)
@@ -206,10 +208,13 @@ class Model:
 
     def _expect(self, element: Element) -> None:
         header = self.templates[element.template]
-        for what, held, count in (("nodes", element.nodes, header.nodes), ("scale factors", element.factors, header.factors)):
+        for what, held, count in (
+            ("nodes", element.nodes, header.nodes),
+            ("scale factors", element.factors, header.factors),
+        ):
             if len(held) != count and (held or not element.bare):
                 raise FormatError(
-                    f"{self.lines.name}: element {element.id} has {len(held)} {what}, {count} were promised; it is damaged",
+                    f"{self.lines.name}: element {element.id} has {len(held)} {what}, {count} were promised",
                     hint=REPAIR,
                 )
 

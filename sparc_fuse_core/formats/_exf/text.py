@@ -77,7 +77,10 @@ class Lines:
             else:
                 found += line.split()
         if len(found) != count:
-            raise FormatError(f"{self.name}: {count} values were expected, {len(found)} are there; it is damaged", hint=REPAIR)
+            raise FormatError(
+                f"{self.name}: {count} values were expected, {len(found)} are there; it is damaged",
+                hint=REPAIR,
+            )
         return found
 
     def section(self) -> tuple[str, list[str]] | None:
@@ -86,7 +89,9 @@ class Lines:
         if match is None:
             return None
         found = self.next("")[match.end() :].split()
-        while self._ahead is not None and not _SECTION.match(self._ahead) and not self.is_keyword(self._ahead):
+        while (
+            self._ahead is not None and not _SECTION.match(self._ahead) and not self.is_keyword(self._ahead)
+        ):
             if self._ahead.lstrip().startswith("#"):
                 break
             found += self.next("").split()

@@ -49,7 +49,9 @@ def numbers(words: Sequence[str], source: Source, what: str) -> NDArray[Any]:
             try:
                 float(word)
             except ValueError:
-                raise FormatError(f"{source.name}: {word[:40]!r} stands where {what} should; it is damaged") from None
+                raise FormatError(
+                    f"{source.name}: {word[:40]!r} stands where {what} should; it is damaged"
+                ) from None
         raise
 
 
@@ -58,7 +60,9 @@ def table(rows: Sequence[Sequence[str]], widths: Sequence[int], source: Source, 
     sizes = np.fromiter(map(len, rows), "i8", len(rows))
     if not np.isin(sizes, list(widths)).all():
         wrong = int(sizes[~np.isin(sizes, list(widths))][0])
-        raise FormatError(f"{source.name}: {what} has {wrong} numbers, {min(widths)} were expected; it is damaged")
+        raise FormatError(
+            f"{source.name}: {what} has {wrong} numbers, {min(widths)} were expected; it is damaged"
+        )
     values = numbers([word for row in rows for word in row], source, what)
     longest = int(sizes.max(initial=0))
     if (sizes == longest).all():

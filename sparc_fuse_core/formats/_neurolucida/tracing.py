@@ -1,8 +1,9 @@
 """The elements of a Neurolucida file as they stream by: traces with their points, properties, the header.
 
-A trace is a contour, tree, branch, marker, vessel, node, edge, spine, varicosity, text, arrow or scale bar, and any
-other element that holds a ``point``. Traces lie in each other: a branch in its tree, a marker in its contour; the
-point after which it stands in there is kept. All lengths are in micrometres, says the specification.
+A trace is a contour, tree, branch, marker, vessel, node, edge, spine, varicosity, text, arrow or scale bar, and
+any other element that holds a ``point``. Traces lie in each other: a branch in its tree, a marker in its
+contour; the point after which it stands in there is kept. All lengths are in micrometres, says the
+specification.
 """
 
 from __future__ import annotations

@@ -31,13 +31,21 @@ class Archive:
             with zipfile.ZipFile(source.file()) as archive:
                 infos = archive.infolist()
         except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError, OSError) as error:
-            raise FormatError(f"{source.name}: its ZIP directory cannot be read ({error}); it is cut short", hint=_REPAIR) from error
+            raise FormatError(
+                f"{source.name}: its ZIP directory cannot be read ({error}); it is cut short", hint=_REPAIR
+            ) from error
         limit_items(source, "members", len(infos), _MOST_MEMBERS)
         self._infos = {info.filename: info for info in infos if not info.is_dir()}
         roots = [name for name in self._infos if PurePosixPath(name).name in ROOTS]
         if not roots:
-            raise FormatError(f"{source.name}: is a ZIP archive without a Zarr hierarchy", hint="Check what program wrote it.")
-        self._root = min((name.rpartition("/")[0] for name in roots), key=lambda folder: (folder.count("/") + bool(folder), folder))
+            raise FormatError(
+                f"{source.name}: is a ZIP archive without a Zarr hierarchy",
+                hint="Check what program wrote it.",
+            )
+        self._root = min(
+            (name.rpartition("/")[0] for name in roots),
+            key=lambda folder: (folder.count("/") + bool(folder), folder),
+        )
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes | None:
         """Bytes of a member; None when there is none of that name. Negative ``start``: from the end."""
@@ -45,10 +53,15 @@ class Archive:
         if info is None:
             return None
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FormatError(f"{self.source.name}: {name} is encrypted or packed in a way that is not read", hint="Pack it again without compression.")
+            raise FormatError(
+                f"{self.source.name}: {name} is encrypted or packed in a way that is not read",
+                hint="Pack it again without compression.",
+            )
         mark, letters, extra = self.source.unpack("<4s22xHH", info.header_offset, "a member of the archive")
         if mark != ZIP:
-            raise FormatError(f"{self.source.name}: {name} is not where its directory says; it is damaged", hint=_REPAIR)
+            raise FormatError(
+                f"{self.source.name}: {name} is not where its directory says; it is damaged", hint=_REPAIR
+            )
         at = info.header_offset + 30 + letters + extra
         start = max(0, info.file_size + start) if start < 0 else min(start, info.file_size)
         stop = info.file_size if stop is None else min(stop, info.file_size)
@@ -60,9 +73,14 @@ class Archive:
         try:
             data = zlib.decompressobj(-15).decompress(packed, info.file_size + 1)
         except zlib.error as error:
-            raise FormatError(f"{self.source.name}: {name} cannot be unpacked ({error})", hint=_REPAIR) from error
+            raise FormatError(
+                f"{self.source.name}: {name} cannot be unpacked ({error})", hint=_REPAIR
+            ) from error
         if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
-            raise FormatError(f"{self.source.name}: {name} unpacks to other bytes than were packed; it is damaged", hint=_REPAIR)
+            raise FormatError(
+                f"{self.source.name}: {name} unpacks to other bytes than were packed; it is damaged",
+                hint=_REPAIR,
+            )
         return data[start:stop]
 
 
@@ -92,5 +110,7 @@ def _part(source: Source, start: int, stop: int | None) -> bytes:
     start = max(0, source.size + start) if start < 0 else min(start, source.size)
     stop = source.size if stop is None else min(stop, source.size)
     if stop - start > _MOST_BYTES:
-        raise LimitExceeded(f"{source.name}: a chunk of {stop - start} bytes is larger than is sane", hint=_REPAIR)
+        raise LimitExceeded(
+            f"{source.name}: a chunk of {stop - start} bytes is larger than is sane", hint=_REPAIR
+        )
     return source.read(start, max(0, stop - start))

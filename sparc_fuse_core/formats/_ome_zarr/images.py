@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 _ORDER = ("t", "c", "z", "y", "x")
 _TYPES = {"time": "t", "channel": "c"}
-_SECONDS = {"millisecond": 1e-3, "microsecond": 1e-6, "nanosecond": 1e-9, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+_SECONDS = {
+    "millisecond": 1e-3,
+    "microsecond": 1e-6,
+    "nanosecond": 1e-9,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86400.0,
+}
 _MOST_JSON = 64 << 20
 _MOST_CHUNK = 1 << 30
 _MOST_SCENES = 4096
@@ -60,7 +67,9 @@ class Hierarchy:
         try:
             held = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise FormatError(f"{self.name}: {name} is not proper JSON ({error}); it is damaged", hint=_REPAIR) from error
+            raise FormatError(
+                f"{self.name}: {name} is not proper JSON ({error}); it is damaged", hint=_REPAIR
+            ) from error
         if not isinstance(held, dict):
             raise FormatError(f"{self.name}: {name} holds no attributes; it is damaged", hint=_REPAIR)
         return held
@@ -74,11 +83,18 @@ class Hierarchy:
             shape, dtype = tuple(array.shape), np.dtype(array.dtype)
             chunks, shards = tuple(array.chunks), getattr(array, "shards", None)
         except FileNotFoundError as error:
-            raise FormatError(f"{self.name}: the array {path} is missing; the store is not whole", hint=_REPAIR) from error
+            raise FormatError(
+                f"{self.name}: the array {path} is missing; the store is not whole", hint=_REPAIR
+            ) from error
         except (ValueError, TypeError, KeyError, NotImplementedError, RecursionError) as error:
-            raise FormatError(f"{self.name}: the array {path} cannot be read ({type(error).__name__}: {error})", hint=_REPAIR) from error
+            raise FormatError(
+                f"{self.name}: the array {path} cannot be read ({type(error).__name__}: {error})",
+                hint=_REPAIR,
+            ) from error
         if dtype.kind not in "biufc":
-            raise NotSupported(f"{self.name}: the array {path} holds {dtype}, which is no picture", hint=_REPAIR)
+            raise NotSupported(
+                f"{self.name}: the array {path} holds {dtype}, which is no picture", hint=_REPAIR
+            )
         largest = max(int(np.prod(c, dtype=object)) for c in (chunks, shards or chunks)) * dtype.itemsize
         if largest > _MOST_CHUNK or any(n < 0 for n in shape):
             raise LimitExceeded(f"{self.name}: the array {path} has chunks of {largest} bytes", hint=_REPAIR)
@@ -95,10 +111,15 @@ class Hierarchy:
         found: list[Scene] = []
         for path, name in self._images():
             if len(found) >= _MOST_SCENES:
-                raise LimitExceeded(f"{self.name}: has more than {_MOST_SCENES} images", hint="Convert its parts by themselves.")
+                raise LimitExceeded(
+                    f"{self.name}: has more than {_MOST_SCENES} images",
+                    hint="Convert its parts by themselves.",
+                )
             held = self.attributes(path)
             if held is None:
-                raise FormatError(f"{self.name}: the image {path} is missing; the store is not whole", hint=_REPAIR)
+                raise FormatError(
+                    f"{self.name}: the image {path} is missing; the store is not whole", hint=_REPAIR
+                )
             self._note_labels(path)
             for entry in _dicts(held.get("multiscales")):
                 found.append(self._scene(path, entry, held, name))
@@ -142,11 +163,16 @@ class Hierarchy:
     def _scene(self, path: str, entry: dict[str, Any], held: dict[str, Any], name: str) -> Scene:
         datasets = _dicts(entry.get("datasets"))
         if not datasets:
-            raise FormatError(f"{self.name}: the image {path or '/'} has no resolution; it is damaged", hint=_REPAIR)
+            raise FormatError(
+                f"{self.name}: the image {path or '/'} has no resolution; it is damaged", hint=_REPAIR
+            )
         levels = [self.array(f"{path}/{d.get('path', '')}".strip("/")) for d in datasets[:64]]
         dims, units = _axes(entry.get("axes"), levels[0].ndim, self.name)
         if any(level.ndim != len(dims) for level in levels):
-            raise FormatError(f"{self.name}: the levels of {path or '/'} have not the axes {dims}; it is damaged", hint=_REPAIR)
+            raise FormatError(
+                f"{self.name}: the levels of {path or '/'} have not the axes {dims}; it is damaged",
+                hint=_REPAIR,
+            )
         scale, shift = _transforms(entry, datasets[0], len(dims), self.name)
         order = _turned(dims)
         scene = Scene([level.transpose(*order) if order != sorted(order) else level for level in levels],
@@ -161,7 +187,9 @@ class Hierarchy:
                 scene.pixel_unit = {**scene.pixel_unit, dim: unit}
         if any(shift):
             scene.attrs["translation"] = {dim: s for dim, s in zip(dims, shift, strict=True) if s}
-            self.warnings.append(f"{path or 'the image'} is moved by {scene.attrs['translation']}; its axes begin at 0 here")
+            self.warnings.append(
+                f"{path or 'the image'} is moved by {scene.attrs['translation']}; its axes begin at 0 here"
+            )
         self._channels(scene, held.get("omero"))
         return scene
 
@@ -171,7 +199,9 @@ class Hierarchy:
         if not given:
             return
         if len(given) != count:
-            self.warnings.append(f"{len(given)} channels are described, the image has {count}: names and colours were left")
+            self.warnings.append(
+                f"{len(given)} channels are described, the image has {count}: names and colours were left"
+            )
             return
         channels = []
         for channel in given:
@@ -215,10 +245,14 @@ def _turned(dims: list[str]) -> list[int]:
     return sorted(range(len(dims)), key=lambda i: _ORDER.index(dims[i]) if dims[i] in _ORDER else -1)
 
 
-def _transforms(entry: dict[str, Any], level: dict[str, Any], count: int, name: str) -> tuple[list[float], list[float]]:
+def _transforms(
+    entry: dict[str, Any], level: dict[str, Any], count: int, name: str
+) -> tuple[list[float], list[float]]:
     """Scale and translation of the full resolution."""
     scale, shift = np.ones(count), np.zeros(count)
-    for step in _dicts(level.get("coordinateTransformations")) + _dicts(entry.get("coordinateTransformations")):
+    for step in _dicts(level.get("coordinateTransformations")) + _dicts(
+        entry.get("coordinateTransformations")
+    ):
         kind = step.get("type")
         if kind not in ("scale", "translation"):
             continue
@@ -227,6 +261,9 @@ def _transforms(entry: dict[str, Any], level: dict[str, Any], count: int, name: 
         except (TypeError, ValueError):
             values = np.empty(0)
         if values.shape != (count,) or not np.isfinite(values).all():
-            raise FormatError(f"{name}: a {kind} of {step.get(kind)!r} does not fit {count} axes; it is damaged", hint=_REPAIR)
+            raise FormatError(
+                f"{name}: a {kind} of {step.get(kind)!r} does not fit {count} axes; it is damaged",
+                hint=_REPAIR,
+            )
         scale, shift = (scale * values, shift * values) if kind == "scale" else (scale, shift + values)
     return scale.tolist(), shift.tolist()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sparc_fuse_core.formats._ome_zarr.files import Archive, Folder
 
+_NOTHING: tuple[str, ...] = ()
+
 
 class FileStore(Store):
     """What zarr asks for, answered by an archive or a folder."""
@@ -64,13 +66,13 @@ class FileStore(Store):
         raise NotImplementedError("this store is only read")
 
     async def list(self) -> AsyncIterator[str]:
-        for name in ():
+        for name in _NOTHING:
             yield name
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        for name in ():
+        for name in _NOTHING:
             yield name
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        for name in ():
+        for name in _NOTHING:
             yield name

@@ -1,15 +1,16 @@
 """One ``.roi`` record: what ImageJ stores of one region of interest, all big-endian.
 
-0 ``Iout``, i16 version, u8 type, 8 i16 top, left, bottom, right, u16 points, 18 four f32 (x1 y1 x2 y2 of a line or
-ellipse; x y width height of a rectangle with subpixels; else i32 points when there are more than 65535), 34 i16
-stroke width, i32 floats of a composite path, u32 stroke ARGB, u32 fill ARGB, i16 subtype, u16 options, u8 arrow
-style, u8 arrow head (both with the next as f32: aspect ratio of an ellipse), i16 corner arc, i32 stack position,
-60 i32 second header. Then i16 x of all points and i16 y, from the left top of the bounds, and (option 128) f32 x
-and f32 y of the image. A composite has a path of f32 instead: 0 move x y, 1 line x y, 2 curve (2 points), 3 curve
-(3 points), 4 close. Text: i32 size, style, letters of the font, letters of the text, UTF-16 of both, f32 angle.
+0 ``Iout``, i16 version, u8 type, 8 i16 top, left, bottom, right, u16 points, 18 four f32 (x1 y1 x2 y2 of a line
+or ellipse; x y width height of a rectangle with subpixels; else i32 points when there are more than 65535), 34
+i16 stroke width, i32 floats of a composite path, u32 stroke ARGB, u32 fill ARGB, i16 subtype, u16 options, u8
+arrow style, u8 arrow head (both with the next as f32: aspect ratio of an ellipse), i16 corner arc, i32 stack
+position, 60 i32 second header. Then i16 x of all points and i16 y, from the left top of the bounds, and (option
+128) f32 x and f32 y of the image. A composite has a path of f32 instead: 0 move x y, 1 line x y, 2 curve (2
+points), 3 curve (3 points), 4 close. Text: i32 size, style, letters of the font, letters of the text, UTF-16 of
+both, f32 angle.
 
-Second header: +4 i32 channel, slice, frame, name offset, name letters, u32 label colour, i16 font size, u8 group,
-u8 opacity, i32 image bytes, f32 stroke width, i32 properties offset, letters, i32 counters offset.
+Second header: +4 i32 channel, slice, frame, name offset, name letters, u32 label colour, i16 font size, u8
+group, u8 opacity, i32 image bytes, f32 stroke width, i32 properties offset, letters, i32 counters offset.
 """
 
 from __future__ import annotations
@@ -125,7 +126,13 @@ def read_roi(data: bytes, name: str) -> Roi:
     """The region in ``data``; FormatError when it breaks its own rules."""
     record = _Record(data, name)
     left, right, top, bottom = record.box
-    roi = Roi(TYPES[record.type], SUBTYPES[record.subtype], (left, top, right, bottom), record.options, record.position)
+    roi = Roi(
+        TYPES[record.type],
+        SUBTYPES[record.subtype],
+        (left, top, right, bottom),
+        record.options,
+        record.position,
+    )
     roi.stroke, roi.fill = _colour(record.stroke), _colour(record.fill)
     roi.stroke_width, roi.arc = float(record.stroke_width), record.arc
     if record.subtype == 2:
@@ -197,10 +204,10 @@ def _read_outline(record: _Record, roi: Roi) -> None:
         turn = np.linspace(0, 2 * np.pi, _OVAL_POINTS)
         radius = np.array([(right - left) / 2, (bottom - top) / 2])
         around = np.column_stack([np.cos(turn), np.sin(turn)]) * radius
-        roi.parts, roi.closed = [around + [left, top] + radius], [True]
+        roi.parts, roi.closed = [around + np.array([left, top]) + radius], [True]
     elif record.type in _DRAWN:
         count = record.count
-        points = record.array(">u2", 64, 2 * count).reshape(2, count).T + [left, top]
+        points = record.array(">u2", 64, 2 * count).reshape(2, count).T + np.array([left, top])
         if record.subpixel:
             points = record.array(">f4", 64 + 4 * count, 2 * count).reshape(2, count).T
         roi.parts, roi.closed = [points.astype("f8")], [record.type in (0, 7, 8)]
@@ -213,7 +220,9 @@ def _read_path(roi: Roi, path: NDArray[Any], name: str) -> None:
         step = int(path[at]) if np.isfinite(path[at]) else -1
         need = _STEPS.get(step, -1)
         if need < 0 or at + 1 + 2 * need > len(path) or (step != 0 and not outlines):
-            raise FormatError(f"{name}: its composite path breaks off at step {step}; it is damaged", hint=_DAMAGED)
+            raise FormatError(
+                f"{name}: its composite path breaks off at step {step}; it is damaged", hint=_DAMAGED
+            )
         if step == 0:
             outlines.append([])
             kinds.append([])

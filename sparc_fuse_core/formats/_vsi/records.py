@@ -1,10 +1,10 @@
 """The records of a ``.vsi`` file, which say what its stacks are.
 
-From byte 8 on lies a set of records: 24 bytes ``18 00 I S``, u32 version, u32 place of the first record from the set,
-u32, u32 records, u32. A record: u32 type, u32 tag, u32 place of the next record from the set (0: last), u32 bytes,
-then (type bit 27) u32 index, then its value or a set of its own; with type bit 30 the bytes word is the value. Types
-end in 2 bytes: 1, 2 text or bytes, 4 u16, 5 i32, 6 u32, 7 i64, 0xA f64, 0xC logical, 0xD UTF-16, 0x2003, 0x2007,
-0x2008 lists of i32, 0x103 four i32, 0x104 two f64 …
+From byte 8 on lies a set of records: 24 bytes ``18 00 I S``, u32 version, u32 place of the first record from
+the set, u32, u32 records, u32. A record: u32 type, u32 tag, u32 place of the next record from the set (0:
+last), u32 bytes, then (type bit 27) u32 index, then its value or a set of its own; with type bit 30 the bytes
+word is the value. Types end in 2 bytes: 1, 2 text or bytes, 4 u16, 5 i32, 6 u32, 7 i64, 0xA f64, 0xC logical,
+0xD UTF-16, 0x2003, 0x2007, 0x2008 lists of i32, 0x103 four i32, 0x104 two f64 …
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def read_records(source: Source) -> Record:
     """The tree of records; FormatError when it is damaged."""
     if source.read(8, 4, "records") != SET:
         raise FormatError(
-            f"{source.name}: has no records of cellSens behind its first bytes; it is another format or damaged, and its "
+            f"{source.name}: has no records of cellSens; it is another format or damaged, and its "
             "preview is not the image", hint="Rename it to .tif if it is a plain TIFF.",
         )  # fmt: skip
     root = Record(0, -1, 0)
@@ -158,7 +158,9 @@ def _describe_stack(record: Record) -> dict[str, Any]:
         entries = sorted(dimension.all(2008), key=lambda r: r.index)
         first = entries[0] if entries else None
         kind = first.get(2023) if first else None
-        told["kinds"].append({1: "z", 2: "t", 4: "c"}.get(int(kind.numbers()[0])) if kind and kind.numbers() else None)
+        told["kinds"].append(
+            {1: "z", 2: "t", 4: "c"}.get(int(kind.numbers()[0])) if kind and kind.numbers() else None
+        )
         if told["kinds"][-1] == "c":
             told["channels"] = [held.text() if (held := entry.get(2021)) else "" for entry in entries]
         if told["kinds"][-1] == "z" and first and (step := first.get(2013)) and step.numbers():
