@@ -160,7 +160,8 @@ def _property_arrays(tracing: Tracing) -> Iterator[Array]:
 
 
 _ROOT = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?(?:\s|<!--.*?-->|<\?[^>]*\?>)*<(?:[\w.-]+:)?mbf[\s>]", re.S
+    rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?[^>]*\?>)*(?:<(?:[\w.-]+:)?mbf[\s>]|<!DOCTYPE\s+(?:[\w.-]+:)?mbf\b)",
+    re.S,
 )
 
 
