@@ -127,7 +127,7 @@ def _numbers(source: Source, pieces: list[Any], name: str, stem: str, count: int
                 at += 1
     if pieces[0][0].value == "integer" and values.size and not np.isnan(values).any():
         values = values.astype("i8")
-    attrs: dict[str, Any] = {"component": components}
+    attrs: dict[str, Any] = {"field": pieces[0][0].name, "component": components}
     if pieces[0][0].system:
         attrs["coordinate_system"] = pieces[0][0].system
     dims: tuple[str, ...] = (stem, f"{name}_component")

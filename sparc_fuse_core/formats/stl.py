@@ -139,7 +139,7 @@ def _statements(source: Source) -> Iterator[tuple[str, str]]:
     """First word (lower case) and the rest of every line that says something."""
     open_solid = False
     for line in lines_of(source):
-        word, _, rest = line.strip().partition(" ")
+        word, _, rest = line.replace("\t", " ").strip().partition(" ")
         word, rest = word.lower(), rest.strip()
         if not word:
             continue

@@ -20,7 +20,7 @@ Shape. Dimension=0
 1) coordinates, coordinate, rectangular cartesian, real, #Components=2
  x. #Values=2 (value,d/ds1)
  y. #Values=1 (value)
-2) kind, field, integer, #Components=1
+2) kind, of node, field, integer, #Components=1
  1. #Values=1 (value)
 3) tag, field, string, #Components=1
  1. #Values=1 (value)
@@ -180,7 +180,8 @@ def _newest() -> dict[str, Any]:
         "node_coordinates@value": ["value", "d/ds1", "value(2)"],
         "node_coordinates@component": ["x", "y"],
         "node_coordinates@coordinate_system": "rectangular cartesian",
-        "node_kind": [[7], [8], [NAN]],
+        "node_kind_of_node": [[7], [8], [NAN]],
+        "node_kind_of_node@field": "kind, of node",
         "node_tag": [["plain"], ['two "words"'], [""]],
         "element1d_id": [5, 9], "element1d_nodes": [1, 3, 3, 2], "element1d_node_offsets": [0, 2, 4],
         "element1d_scale_factors": [1, 2, 1, 0.5], "element1d_values": [0.5, 1.5], "element1d_value_offsets": [0, 2, 2],

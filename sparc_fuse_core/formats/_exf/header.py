@@ -32,6 +32,7 @@ _LABEL = re.compile(r"^([^()]+?)\s*(?:\((\d+)\))?$")
 _BASIS = re.compile(r"^\s*(\S.*?)\.\s+(\S.*?),\s*([^,]*),\s*((?:\w+\s)*based)\b")
 _SYSTEMS = ("rectangular cartesian", "cylindrical polar", "spherical polar", "prolate spheroidal", "oblate spheroidal",
             "fibre")  # fmt: skip
+_KINDS = ("coordinate", "anatomical", "field")
 _TYPES = ("real", "integer", "string", "element_xi")
 _MOST = 1 << 16
 
@@ -103,11 +104,14 @@ def parse_field(lines: Lines, text: str) -> tuple[FieldHeader, int]:
     if count is None or int(count[1]) > _MOST:
         raise lines.wrong("the components of a field", text)
     parts = [part.strip() for part in text.split(",")]
-    words = [part.split(";")[0].strip().lower() for part in parts[1:]]
+    words = [part.split(";")[0].strip().lower() for part in parts]
+    # A name may hold commas: it ends where the kind of the field stands.
+    behind = next((i for i in range(1, len(words)) if words[i] in _KINDS), 1)
+    name, words = ", ".join(parts[:behind]), words[behind:]
     for odd in ("constant", "indexed"):
         if odd in words:
             raise FormatError(
-                f"{lines.name}: field {parts[0]!r} is {odd}, which is not read",
+                f"{lines.name}: field {name!r} is {odd}, which is not read",
                 hint="Write the file again with a current version of OpenCMISS-Zinc (cmlibs.zinc).",
             )
     value = next((word for word in words if word in _TYPES), "real")
@@ -115,11 +119,11 @@ def parse_field(lines: Lines, text: str) -> tuple[FieldHeader, int]:
     xi = int(host[1] or host[2]) if host else 0
     if value == "element_xi" and not xi:
         raise FormatError(
-            f"{lines.name}: field {parts[0]!r} holds places in elements and does not say in which mesh",
+            f"{lines.name}: field {name!r} holds places in elements and does not say in which mesh",
             hint="Write the file again with a current version of OpenCMISS-Zinc (cmlibs.zinc).",
         )
     system = next((word for word in words if word in _SYSTEMS), "")
-    return FieldHeader(parts[0], words[0] if words else "", system, value, xi), int(count[1])
+    return FieldHeader(name, words[0] if words else "", system, value, xi), int(count[1])
 
 
 def _read_component(lines: Lines, line: str) -> Component:

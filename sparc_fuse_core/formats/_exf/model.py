@@ -111,7 +111,8 @@ class Model:
         elif key == "Region":
             self.region = self._enter(self.lines.next("").partition(":")[2].strip())
         elif key == "Group name":
-            self._group = self.lines.next("").partition(":")[2].strip()
+            name = self.lines.next("").partition(":")[2].strip()
+            self._group = "" if name == "/" else name
         elif match := re.match(r"EX Version\s*:\s*(\d+)$", told):
             self._take_version(int(match[1]))
         elif told.startswith("!#"):
