@@ -85,6 +85,17 @@ def test_paths_fall_into_recordings() -> None:
     assert sorted(p for group in groups(paths) for p in group) == sorted(paths)
 
 
+def test_slides_take_their_folders() -> None:
+    slide = ["s/x.vsi", "s/_x_/stack1/frame_t.ets", "s/_x_/stack2/frame_t_0.ets"]
+    mirax = ["s/y.mrxs", "s/y/Slidedat.ini", "s/y/Index.dat", "s/y/Data0000.dat"]
+    found = groups([*slide[::-1], *mirax[::-1], "s/_z_/stack1/frame_t.ets"])
+    assert [(group[0], sorted(group)) for group in found] == [
+        ("s/x.vsi", sorted(slide)),
+        ("s/y.mrxs", sorted(mirax)),
+        ("s/_z_/stack1/frame_t.ets", ["s/_z_/stack1/frame_t.ets"]),
+    ]
+
+
 def test_any_member_selects_the_set() -> None:
     files = [
         File(path, path.rpartition("/")[2], 7)

@@ -45,6 +45,7 @@ def make(folder: Path) -> dict[str, dict[str, Any]]:
         "shout.stl": text(corners[:3].astype("f8"), normals[:3].astype("f8"))
         .upper()
         .replace("\n", "\r\n")
+        .replace("VERTEX ", "VERTEX\t")
         .encode(),
         "cut.stl": binary(corners, normals)[:-3],
         "none.stl": binary(corners[:0], normals[:0]) + bytes(60),
