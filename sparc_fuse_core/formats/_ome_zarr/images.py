@@ -78,6 +78,8 @@ class Hierarchy:
         """One array, read by its chunks."""
         import zarr
 
+        from sparc_fuse_core.formats._ome_zarr.store import FileStore
+
         try:
             array = zarr.open_array(store=self._store, path=path, mode="r")
             shape, dtype = tuple(array.shape), np.dtype(array.dtype)
@@ -98,6 +100,9 @@ class Hierarchy:
         largest = max(int(np.prod(c, dtype=object)) for c in (chunks, shards or chunks)) * dtype.itemsize
         if largest > _MOST_CHUNK or any(n < 0 for n in shape):
             raise LimitExceeded(f"{self.name}: the array {path} has chunks of {largest} bytes", hint=_REPAIR)
+
+        store = FileStore(self._files, largest + largest // 8 + (1 << 16))
+        array = zarr.open_array(store=store, path=path, mode="r")
 
         def read(key: Any) -> NDArray[Any]:
             return np.asarray(array[key])

@@ -13,6 +13,8 @@ from zarr.abc.store import (
     SuffixByteRequest,
 )
 
+from sparc_fuse_core.errors import LimitExceeded
+
 if TYPE_CHECKING:
     from zarr.core.buffer import Buffer, BufferPrototype
 
@@ -22,15 +24,19 @@ _NOTHING: tuple[str, ...] = ()
 
 
 class FileStore(Store):
-    """What zarr asks for, answered by an archive or a folder."""
+    """What zarr asks for, answered by an archive or a folder.
+
+    ``most`` bounds the bytes of a chunk before they are unpacked: none has more than its values take.
+    """
 
     supports_writes = False
     supports_deletes = False
     supports_listing = False
 
-    def __init__(self, files: Archive | Folder) -> None:
+    def __init__(self, files: Archive | Folder, most: int = 1 << 30) -> None:
         super().__init__(read_only=True)
         self._files = files
+        self._most = most
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FileStore) and other._files is self._files
@@ -46,6 +52,11 @@ class FileStore(Store):
         elif isinstance(byte_range, SuffixByteRequest):
             start = -byte_range.suffix
         data = self._files.read(key, start, stop)
+        if data is not None and len(data) > self._most:
+            raise LimitExceeded(
+                f"{self._files.source.name}: {key} has {len(data)} bytes, {self._most} at most were promised",
+                hint="Fetch the store again, or write it again as OME-Zarr 0.5.",
+            )
         return None if data is None else prototype.buffer.from_bytes(data)
 
     async def get_partial_values(
