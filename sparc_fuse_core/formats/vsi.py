@@ -115,9 +115,9 @@ def _scene(ets: Ets, told: dict[str, Any], name: str, warnings: list[str]) -> Sc
         raise FormatError(
             f"{ets.source.name}: has no tile of full size; it is damaged", hint="Fetch it again."
         )
-    if (missing := ets.missing(sizes[0], origin)) > 0:
-        warnings.append(f"{name}: {missing} tile(s) were not stored and have the colour of the background")
     further = _further(ets, told)
+    if (missing := ets.missing(sizes[0], origin, further)) > 0:
+        warnings.append(f"{name}: {missing} tile(s) were not stored and have the colour of the background")
     kinds = list(told.get("kinds", []))[: len(further)]
     kinds += [None] * (len(further) - len(kinds))
     dims, order = _dims(kinds, further, ets.samples, name, warnings)

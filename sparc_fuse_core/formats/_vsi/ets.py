@@ -197,12 +197,12 @@ class Ets:
             width, height = -(-width // 2), -(-height // 2)
         return sizes
 
-    def missing(self, size: tuple[int, int], origin: tuple[int, int]) -> int:
+    def missing(self, size: tuple[int, int], origin: tuple[int, int], further: Sequence[int]) -> int:
         """How many tiles of level 0 are not stored."""
         columns = -(-(size[0] - origin[0]) // self.width) - (-origin[0] // self.width)
         rows = -(-(size[1] - origin[1]) // self.height) - (-origin[1] // self.height)
         stored = int((self.place[:, -1] == 0).sum())
-        return int(columns * rows * np.prod(self.extra or [1], dtype=object)) - stored
+        return int(columns * rows * np.prod(further or [1], dtype=object)) - stored
 
     def array(
         self, level: int, size: tuple[int, int], origin: tuple[int, int], further: Sequence[int]
