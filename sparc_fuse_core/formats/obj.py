@@ -169,7 +169,7 @@ def _lines(source: Source) -> Iterator[str]:
         line = line.replace("\t", " ").strip()
         if line.endswith("\\") and not line.startswith("#"):
             held += line[:-1] + " "
-            if len(held) > 1 << 24:
+            if len(held) > 1 << 22:
                 raise FormatError(
                     f"{source.name}: a line is continued without end; it is damaged", hint=_REPAIR
                 )

@@ -56,7 +56,7 @@ def make(folder: Path) -> dict[str, dict[str, Any]]:
         "word.obj": "v 0 0 zero\nv 1 0 0\n",
         "short.obj": "v 0 0\nv 1 0 0\n",
         "strange.obj": "v 0 0 0\nv 1 0 0\nv 1 0 0\nv 1 0 0\nhello world\n",
-        "endless.obj": "v 0 0 0\n" + "f 1 1 1 \\\n" * 3_000_000,
+        "endless.obj": "v 0 0 0\n" + "f 1 1 1 \\\n" * 500_000,
     }
     for name, text in files.items():
         (folder / name).write_bytes(text.encode())
