@@ -39,6 +39,8 @@ def originals(name: str, corpus: Path, folder: Path) -> list[Path]:
 @pytest.mark.parametrize("name", FORMATS)
 def test_damaged_files(name: str, corpus: Path, tmp_path: Path) -> None:
     files = originals(name, corpus, tmp_path)
+    if not files:
+        pytest.skip("what reads it is not installed: there is no intact file to damage")
     chosen = files[: max(1, MUTANTS // FEWEST)]
     findings = run_mutants(chosen, name, -(-MUTANTS // len(chosen)), SEED)
     told = [f"{f.name}: {f.kind}, kept as {f.path}\n{f.detail[-800:]}" for f in findings]

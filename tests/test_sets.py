@@ -13,7 +13,7 @@ import pytest
 from sparc_fuse_core.bulk import convert_file, recordings, select
 from sparc_fuse_core.catalogue import File
 from sparc_fuse_core.errors import FormatError
-from sparc_fuse_core.formats import open_tree, registry
+from sparc_fuse_core.formats import detect, open_tree, registry
 from sparc_fuse_core.formats._sets import groups
 from sparc_fuse_core.model import Format, Names, Stream, recording
 from sparc_fuse_core.opening import open_file
@@ -85,6 +85,17 @@ def test_paths_fall_into_recordings() -> None:
     assert sorted(p for group in groups(paths) for p in group) == sorted(paths)
 
 
+def test_slides_take_their_folders() -> None:
+    slide = ["s/x.vsi", "s/_x_/stack1/frame_t.ets", "s/_x_/stack2/frame_t_0.ets"]
+    mirax = ["s/y.mrxs", "s/y/Slidedat.ini", "s/y/Index.dat", "s/y/Data0000.dat"]
+    found = groups([*slide[::-1], *mirax[::-1], "s/_z_/stack1/frame_t.ets"])
+    assert [(group[0], sorted(group)) for group in found] == [
+        ("s/x.vsi", sorted(slide)),
+        ("s/y.mrxs", sorted(mirax)),
+        ("s/_z_/stack1/frame_t.ets", ["s/_z_/stack1/frame_t.ets"]),
+    ]
+
+
 def test_any_member_selects_the_set() -> None:
     files = [
         File(path, path.rpartition("/")[2], 7)
@@ -125,3 +136,15 @@ def test_siblings_are_opened_once_and_closed_with_the_file(folder: Path) -> None
         assert source.sibling("../rec.head") is None and source.sibling("a/../rec.head") is None
         tree.close()
         assert source.family == (source,)
+
+
+@pytest.mark.parametrize(("named", "wanted"), [(True, "slide"), (False, "picture")])
+def test_an_ending_wins_where_a_format_says_so(tmp_path: Path, named: bool, wanted: str) -> None:
+    slide = Format("slide", "Slide", "image", (".slide",), open_pair, sniff=lambda head: True, named=named)
+    for name in ("a.slide", "a.dat"):
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    with mock.patch.dict(registry(), {"slide": slide}):
+        with open_source(tmp_path / "a.slide") as source:
+            assert detect(source).name == wanted
+        with open_source(tmp_path / "a.dat") as source:
+            assert detect(source).name == "picture"

@@ -79,7 +79,8 @@ def ranked(name: str, head: bytes) -> list[Format]:
     for format_ in registry().values():
         proof, suffix = _content(format_, head), _suffix_length(format_, name)
         if proof == 2 or (proof >= 0 and suffix):
-            rows.append((proof == 2, suffix, proof, format_.name, format_))
+            sure = proof == 2 or format_.named
+            rows.append((sure, suffix, proof, format_.name, format_))
     rows.sort(key=lambda row: row[:4], reverse=True)
     return [row[4] for row in rows]
 
@@ -109,21 +110,33 @@ def detect(source: Source) -> Format:
         )
     raise NotSupported(
         f"{source.name}: no reader knows this format (first bytes {head[:12]!r})",
-        hint="`sparc-fuse formats` lists what can be read.",
+        hint="`sparc-fuse formats` lists what can be read; the reader option format=bioio tries installed plug-ins "
+        "of bioio.",
         source=source.url,
     )
+
+
+def _asked(name: str) -> Format:
+    """The format that the user named."""
+    if name not in registry():
+        raise NotSupported(
+            f"no format is called {name!r}", hint="`sparc-fuse formats` lists those there are."
+        )
+    return registry()[name]
 
 
 def open_tree(source: Source, format_: Format | None = None, **options: Any) -> xr.DataTree:
     """The file as an undecoded lazy tree; every failure is a FuseError.
 
-    Any file of a recording that consists of several opens the whole.
+    Any file of a recording that consists of several opens the whole. Option ``format`` names the reader to use,
+    whatever the file looks like.
     """
     from sparc_fuse_core.formats._sets import leading
     from sparc_fuse_core.model import check
 
     given, source = source, leading(source)
-    chosen = format_ or detect(source)
+    named = options.pop("format", None)
+    chosen = format_ or (_asked(str(named)) if named else detect(source))
     accepted = {key: value for key, value in options.items() if key in chosen.options}
     try:
         tree = chosen.open(source, **accepted)

@@ -103,6 +103,9 @@ class Format:
         What of a file is in the result and what is not, as the page of formats tells it.
     lazy
         The least that is read for a piece of the data: ``"samples"``, ``"tile"``, ``"the whole file"`` ...
+    named
+        True when the ending outweighs the first bytes, which are those of a common format: a slide that begins
+        with the JPEG or TIFF of a preview.
     """
 
     name: str
@@ -120,6 +123,7 @@ class Format:
     carried: str = ""
     left: str = ""
     lazy: str = ""
+    named: bool = False
 
 
 def limit_items(source: Source, what: str, count: int, most: int = _MAX_CHANNELS) -> None:
