@@ -78,7 +78,8 @@ def ranked(name: str, head: bytes) -> list[Format]:
     for format_ in registry().values():
         proof, suffix = _content(format_, head), _suffix_length(format_, name)
         if proof == 2 or (proof >= 0 and suffix):
-            rows.append((proof == 2, suffix, proof, format_.name, format_))
+            proven = proof == 2 or bool(suffix and format_.within)
+            rows.append((proven, suffix, proof, format_.name, format_))
     rows.sort(key=lambda row: row[:4], reverse=True)
     return [row[4] for row in rows]
 

@@ -97,6 +97,9 @@ class Format:
         Endings that belong to this format only beside its other files (the ``.dat`` of an Intan folder).
     nested
         True when members may lie in folders below: ``members`` is given their paths too.
+    within
+        The format that this one is a use of (NWB is HDF5): a file with one of our ``suffixes`` is ours before
+        it is that one's, though its first bytes prove no more than that.
     options
         Names of reader options that settle an ambiguous file: ``rate``, ``time_column`` ...
     """
@@ -112,6 +115,7 @@ class Format:
     members: Callable[[Names, str], Sequence[str]] | None = None
     parts: tuple[str, ...] = ()
     nested: bool = False
+    within: str = ""
     options: tuple[str, ...] = ()
 
 
