@@ -42,8 +42,8 @@ def open_nwb(source: Source, /, **options: Any) -> xr.DataTree:
     version = version_of(file)
     if version is None:
         raise FormatError(
-            f"{source.name}: an NWB file was expected, this HDF5 file has no nwb_version",
-            hint="Rename it to .h5 if it is HDF5 of another layout.",
+            f"{source.name}: an NWB file was expected, this HDF5 file has no nwb_version that can be read",
+            hint="Fetch it again if it is NWB; rename it to .h5 if it is HDF5 of another layout.",
         )
     return read_session(source, file, version)
 

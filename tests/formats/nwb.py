@@ -310,11 +310,14 @@ def _refused(folder: Path) -> dict[str, dict[str, Any]]:
         file["data"] = np.arange(5)
     whole = (folder / "events.nwb").read_bytes()
     (folder / "cut.nwb").write_bytes(whole[: len(whole) // 2])
+    heap = whole.index(b"GCOL") + 16  # sizes of zero in there hold libhdf5 up forever
+    (folder / "heap.nwb").write_bytes(whole[:heap] + bytes(4080) + whole[heap + 4080 :])
     (folder / "text.nwb").write_bytes(b"# no HDF5\n" * 50)
     return {
         "empty.nwb": {"!error": "FormatError"},
         "plain.nwb": {"!error": "FormatError"},
         "cut.nwb": {"!error": "Truncated"},
+        "heap.nwb": {"!error": "FormatError"},
         "text.nwb": {"!error": "NotSupported"},
     }
 
