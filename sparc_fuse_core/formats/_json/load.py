@@ -61,8 +61,16 @@ def parse(source: Source, text: str, notes: list[str] | None = None) -> Any:
             twice.extend(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         return held
 
+    def integer(digits: str) -> int:
+        if len(digits) > _MOST_DIGITS:  # no measurement, and reading it would take quadratic time
+            raise LimitExceeded(
+                f"{source.name}: holds an integer of {len(digits)} digits, at most {_MOST_DIGITS} are sane",
+                hint="Fetch the file again, or ask its authors for an intact copy.",
+            )
+        return int(digits)
+
     try:
-        value = json.loads(text, object_pairs_hook=gather, parse_int=_integer)
+        value = json.loads(text, object_pairs_hook=gather, parse_int=integer)
     except json.JSONDecodeError as error:
         raise _broken(source.name, text, error) from None
     except RecursionError:
@@ -71,11 +79,6 @@ def parse(source: Source, text: str, notes: list[str] | None = None) -> Any:
         names = ", ".join(map(repr, dict.fromkeys(twice)))
         notes.append(f"{names} stands more than once in an object; its last value is taken")
     return value
-
-
-def _integer(digits: str) -> int | float:
-    """An integer; one of thousands of digits is no measurement and would take quadratic time."""
-    return int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
 
 
 def _check_shape(name: str, text: str) -> None:
