@@ -139,4 +139,7 @@ FORMAT = Format(
     suffixes=(".dv", ".r3d", ".sldy", ".emd", ".imzml"),
     open=open_bioio,
     requires=("bioio",),
+    carried="scenes, T C Z Y X planes, channels, pixel sizes",
+    left="whatever the plug-in leaves out",
+    lazy="plane",
 )

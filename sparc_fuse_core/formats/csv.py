@@ -20,11 +20,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sparc_fuse_core.errors import FormatError
 from sparc_fuse_core.formats._table.labchart import looks_like, open_labchart
 from sparc_fuse_core.formats._table.layout import examine
+from sparc_fuse_core.formats._table.options import SHARED, checked
 from sparc_fuse_core.formats._table.rows import Rows
-from sparc_fuse_core.formats._table.shape import is_table, is_wide, spell
+from sparc_fuse_core.formats._table.shape import is_table, is_wide
 from sparc_fuse_core.formats._table.text import encoding_of, newline_of, records_of
 from sparc_fuse_core.formats._table.tree import assemble
 from sparc_fuse_core.formats._table.turned import turned
@@ -36,16 +36,7 @@ if TYPE_CHECKING:
     from sparc_fuse_core.source import Source
 
 _SNIFFED = 4096  # what a sniff is given of longer files
-_OPTIONS = (
-    "rate",
-    "time_column",
-    "time_unit",
-    "units",
-    "delimiter",
-    "decimal",
-    "header",
-    "orientation",
-)
+_OPTIONS = (*SHARED, "delimiter", "decimal", "header", "orientation")
 
 
 def open_csv(source: Source, /, **options: Any) -> xr.DataTree:
@@ -56,49 +47,13 @@ def open_csv(source: Source, /, **options: Any) -> xr.DataTree:
     """
     head = source.head(1 << 16)
     encoding, mark = encoding_of(head)
-    chosen = _checked(source, options)
+    chosen = checked(source, options)
     if looks_like(head[mark:].decode(encoding, "replace")):
         return open_labchart(source, chosen)
     if chosen.get("orientation") == "rows":
         return assemble(source, turned(source, chosen), chosen)
     layout = examine(source, chosen)
     return assemble(source, Rows(source, layout, newline=newline_of(head, encoding)), chosen)
-
-
-def _checked(source: Source, options: dict[str, Any]) -> dict[str, Any]:
-    """The options with their values in order; FormatError for values that mean nothing."""
-    chosen = {key: value for key, value in options.items() if value is not None and value != ""}
-    if "rate" in chosen:
-        chosen["rate"] = _rate(source, chosen["rate"])
-    if "delimiter" in chosen:
-        chosen["delimiter"] = spell(str(chosen["delimiter"]))
-    header = str(chosen.get("header", "")).lower()
-    if header in ("true", "yes", "false", "no", "none"):
-        chosen["header"] = header in ("true", "yes")
-    elif header.isdigit():
-        chosen["header"] = int(header)
-    for name, allowed in (("decimal", (".", ",")), ("orientation", ("columns", "rows"))):
-        if name in chosen and chosen[name] not in allowed:
-            raise _refusal(source, name, chosen[name], " or ".join(map(repr, allowed)))
-    if "header" in chosen and not isinstance(chosen["header"], int):
-        raise _refusal(source, "header", chosen["header"], "True, False or the number of a line")
-    if "delimiter" in chosen and (len(chosen["delimiter"]) != 1 or not chosen["delimiter"].isascii()):
-        raise _refusal(source, "delimiter", chosen["delimiter"], "one character, 'tab' or 'space'")
-    return chosen
-
-
-def _rate(source: Source, given: Any) -> float:
-    try:
-        rate = float(given)
-    except (TypeError, ValueError):
-        raise _refusal(source, "rate", given, "a number in Hz") from None
-    if not 0 < rate < float("inf"):
-        raise _refusal(source, "rate", given, "a number in Hz above 0")
-    return rate
-
-
-def _refusal(source: Source, name: str, given: Any, allowed: str) -> FormatError:
-    return FormatError(f"{source.name}: the option {name}={given!r} means nothing", hint=f"Give {allowed}.")
 
 
 def _sniff(head: bytes) -> bool:

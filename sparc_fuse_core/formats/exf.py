@@ -228,4 +228,7 @@ FORMAT = Format(
     open=open_exf,
     magic=((0, b"EX Version:"),),
     sniff=_sniff,
+    carried="nodes, elements, fields with derivatives and versions, groups, datapoints",
+    left="constant and indexed fields (refused)",
+    lazy="the whole file",
 )

@@ -4,7 +4,7 @@ Superblock at byte 0, 512, 1024 or 2048. Links and datasets that lead out of the
 not carried over, never opened. Which datasets are signals is told by the rules of ``_series.arrange``: attributes
 like ``sampling_rate`` on a dataset or a group, a scalar or a time vector beside it, or the reader's
 options. A group named like a date and time gives the start of the recording. A compound dataset is one
-array a field.
+array a field. MATLAB's files of version 7.3 and NWB sessions are told by their content and read as such.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sparc_fuse_core.formats._container.h5 import SIGNATURE, USER_BLOCKS, Tree, open_h5
 from sparc_fuse_core.formats._container.values import flatten
 from sparc_fuse_core.formats._series.arrange import OPTIONS, Plan, arrange, options_of
+from sparc_fuse_core.formats.nwb import read_session, version_of
 from sparc_fuse_core.model import Format
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def open_hdf5(source: Source, /, **options: Any) -> xr.DataTree:
 
         found, plan = read_variables(source, "7.3")
         return tree_of(found, plan, source, chosen)
+    if not chosen.chosen and (version := version_of(file)) is not None:
+        return read_session(source, file, version)
     tree = Tree(source, file)
     items, dropped = flatten(tree.read(), source.name)
     plan = Plan(source.name, dropped=dropped)

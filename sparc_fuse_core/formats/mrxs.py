@@ -180,4 +180,7 @@ FORMAT = Format(
     members=lambda names, name: list(_members(names, name)),
     nested=True,
     named=True,
+    carried="pixels, stored pyramid, pixel size, objective",
+    left="label and macro pictures, names of slides",
+    lazy="tile",
 )

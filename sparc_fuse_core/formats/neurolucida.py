@@ -178,4 +178,7 @@ FORMAT = Format(
     magic=((0, b"<?xml"), (0, b"<mbf"), (0, b"\xef\xbb\xbf<")),
     sniff=_sniff,
     requires=("defusedxml",),
+    carried="trees, contours, markers, vessels, colours, names, properties, images' scales",
+    left="thumbnail, folders of images (named)",
+    lazy="the whole file, as a stream",
 )

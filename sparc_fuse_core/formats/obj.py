@@ -243,4 +243,14 @@ def _sniff(head: bytes) -> bool:
     return bool(told or head.lstrip().startswith(b"#")) and strange <= len(whole) // 4
 
 
-FORMAT = Format("obj", "Wavefront OBJ mesh", "geometry", (".obj",), open_obj, sniff=_sniff)
+FORMAT = Format(
+    "obj",
+    "Wavefront OBJ mesh",
+    "geometry",
+    (".obj",),
+    open_obj,
+    sniff=_sniff,
+    carried="vertices, faces, lines, points, normals, textures, objects, groups, materials' names",
+    left="free-form curves, contents of material files (named)",
+    lazy="the whole file",
+)

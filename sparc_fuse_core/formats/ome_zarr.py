@@ -72,4 +72,7 @@ FORMAT = Format(
     magic=((0, ZIP), (0, b"{")),
     sniff=_sniff,
     requires=("zarr",),
+    carried="every image, levels, axes, units, channels, colours",
+    left="label images (named)",
+    lazy="chunk",
 )

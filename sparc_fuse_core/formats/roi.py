@@ -197,4 +197,7 @@ FORMAT = Format(
     open=open_roi,
     magic=((0, MARK), (0, _ZIP)),
     sniff=_sniff,
+    carried="outlines, kinds, positions, colours, text, counters, groups, properties",
+    left="pixels of image regions, drawing style of labels (named)",
+    lazy="the whole file",
 )

@@ -167,4 +167,14 @@ def _sniff(head: bytes) -> bool:
     return len(head) > _HEAD and struct.unpack_from("<I", head, 80)[0] > 0
 
 
-FORMAT = Format("stl", "STL mesh", "geometry", (".stl",), open_stl, sniff=_sniff)
+FORMAT = Format(
+    "stl",
+    "STL mesh",
+    "geometry",
+    (".stl",),
+    open_stl,
+    sniff=_sniff,
+    carried="triangles, normals, attributes, solids",
+    left="nothing",
+    lazy="triangles; text whole",
+)

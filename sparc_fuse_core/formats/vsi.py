@@ -247,4 +247,7 @@ FORMAT = Format(
     members=lambda names, name: list(_members(names, name)),
     nested=True,
     named=True,
+    carried="pixels, stored pyramid, channels, pixel size",
+    left="label, macro and preview pictures",
+    lazy="tile",
 )

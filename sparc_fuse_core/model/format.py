@@ -105,7 +105,7 @@ class Format:
         The least that is read for a piece of the data: ``"samples"``, ``"tile"``, ``"the whole file"`` ...
     named
         True when the ending outweighs the first bytes, which are those of a common format: a slide that begins
-        with the JPEG or TIFF of a preview.
+        with the JPEG or TIFF of a preview, NWB that is HDF5.
     """
 
     name: str

@@ -58,6 +58,9 @@ def _delimiters_and_encodings(folder: Path) -> dict[str, dict[str, Any]]:
     body = "\n".join(["t [us],a,b", *_rows(_even(40, 0))])
     (folder / "noend.csv").write_text(body)
     found["noend.csv"] = _signals(25000.0, channel_name=["a", "b"])
+    for name, encoding in {"bare16.csv": "utf-16", "bare16be.txt": "utf-16-be"}.items():
+        _put(folder, name, _rows(_even(0.5, 1), "\t", comma=name.endswith("txt")), encoding, "\r\n")
+        found[name] = _signals(2.0, channel_name=["column_2", "column_3"])
     quoted = ['"Time, s","EMG (mV)","Force [g]"'] + [
         ",".join(f'"{cell}"' for cell in line.split(",")) for line in _rows(_even(0.001, 3))
     ]
@@ -300,7 +303,16 @@ def _labchart(folder: Path) -> dict[str, dict[str, Any]]:
         "event_time": np.array([0.01, 0.01, 60.01, 60.01]), "event_label": ["begin", "on the second"] * 2,
         "@recording_start": "2020-06-18T12:00:00.000000", "~": 1e-12,
     }  # fmt: skip
-    return dict.fromkeys(("labchart.txt", "labchart16.txt", "labchart_comma.txt"), expected)
+    short = ["Interval=\t1 ms", "ChannelTitle=\tBP\tECG", "Range=\t10 V\t2 mV"]
+    _put(
+        folder,
+        "labchart_short.txt",
+        short + [f"{i / 1000}\t{a!r}\t{b!r}" for i, (a, b) in enumerate(_AB.T.tolist())],
+    )
+    undated = {"signals": _AB, "signals@sampling_frequency": 1000.0, "channel_units": ["V", "mV"]}
+    return {"labchart_short.txt": undated} | dict.fromkeys(
+        ("labchart.txt", "labchart16.txt", "labchart_comma.txt"), expected
+    )
 
 
 def make(folder: Path) -> dict[str, dict[str, Any]]:

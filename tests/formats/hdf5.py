@@ -16,7 +16,14 @@ def _waves(channels: int, samples: int, seed: int = 1) -> np.ndarray:
 
 
 def make(folder: Path) -> dict[str, dict[str, Any]]:
-    return _signals(folder) | _sessions(folder) | _types(folder) | _links(folder) | _damaged(folder)
+    return (
+        _signals(folder)
+        | _sessions(folder)
+        | _types(folder)
+        | _links(folder)
+        | _nwb(folder)
+        | _damaged(folder)
+    )
 
 
 def _signals(folder: Path) -> dict[str, dict[str, Any]]:
@@ -149,6 +156,25 @@ def _links(folder: Path) -> dict[str, dict[str, Any]]:
                 "virtual: is put together from other files, which are not opened",
             ],
         }
+    }
+
+
+def _nwb(folder: Path) -> dict[str, dict[str, Any]]:
+    """An NWB session under another name; the options of free layouts still make it one."""
+    import h5py
+
+    with h5py.File(folder / "session.h5", "w") as file:
+        file.attrs["nwb_version"] = "2.6.0"
+        file["acquisition/ecg/data"], file["acquisition/ecg/starting_time"] = np.arange(50), 2.0
+        file["acquisition/ecg/data"].attrs.update({"conversion": 0.5, "unit": "volts"})
+        file["acquisition/ecg/starting_time"].attrs["rate"] = _RATE
+    (folder / "session_by_hand.h5").write_bytes((folder / "session.h5").read_bytes())
+    same = {"signals@sampling_frequency": _RATE}
+    by_hand = {"signals": np.arange(50)[None], "!options": {"rate": _RATE, "signals": "acquisition/ecg/data"}}
+    return {
+        "session.h5": same
+        | {"signals": np.arange(50)[None] * 0.5, "signals@units": "V", "@fuse_format": "nwb"},
+        "session_by_hand.h5": same | by_hand,
     }
 
 

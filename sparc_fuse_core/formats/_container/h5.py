@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparc_fuse_core.formats._container.damage import cut_short, damaged, too_much
+from sparc_fuse_core.formats._container.heap import Guarded
 from sparc_fuse_core.formats._container.values import (
     MOST_DEPTH,
     MOST_ITEMS,
@@ -52,7 +53,7 @@ def open_h5(source: Source) -> h5py.File:
     _check_end(source)
     try:
         # Unbuffered: libhdf5 reads its many small structures one by one, from all over the file.
-        return h5py.File(source.file().raw, "r")
+        return h5py.File(Guarded(source.file().raw), "r")
     except (OSError, RuntimeError, ValueError) as error:
         raise damaged(
             source.name, f"an HDF5 file was expected, its structure cannot be followed ({error})"

@@ -11,9 +11,10 @@ import numpy as np
 from sparc_fuse_core.errors import Ambiguous, FormatError
 from sparc_fuse_core.formats._table.axis import Axis, axes, counters
 from sparc_fuse_core.formats._table.cells import plain
+from sparc_fuse_core.formats._table.part import Part
 from sparc_fuse_core.formats._table.preamble import Stated, stated
 from sparc_fuse_core.formats._table.time import Steps, clock_style, date_of
-from sparc_fuse_core.model import Array, LazyArray, Stream, recording
+from sparc_fuse_core.model import Array, LazyArray, Stream
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,6 +49,11 @@ class Plan:
 
 def assemble(source: Source, rows: Rows, options: dict[str, Any]) -> xr.DataTree:
     """The one pass over the text, then the tree."""
+    return part_of(source, rows, options).tree()
+
+
+def part_of(source: Source, rows: Rows, options: dict[str, Any]) -> Part:
+    """One table of a file that may hold several."""
     layout, facts = rows.layout, stated(rows.layout.preamble)
     candidates = axes(rows, options)
     numbering = {j: Steps([row[j] for row in layout.sample if j < len(row)]) for j in counters(layout)}
@@ -169,9 +175,7 @@ def _with_date(layout: Layout, axis: Axis, start: str | None) -> str | None:
 # -- what is made of it -----------------------------------------------------------------------------------
 
 
-def _signals(
-    rows: Rows, plan: Plan, channels: list[int], facts: Stated, options: dict[str, Any]
-) -> xr.DataTree:
+def _signals(rows: Rows, plan: Plan, channels: list[int], facts: Stated, options: dict[str, Any]) -> Part:
     layout, axis = rows.layout, plan.axis
     names, units = [_heading(layout, j) for j in channels], [layout.units[j] for j in channels]
     if not layout.has_header and plan.axis is None:
@@ -191,14 +195,8 @@ def _signals(
     )
     kept = {axis.column} if axis else set()
     others = [j for j in range(layout.width) if j not in kept and j not in channels and _carried(rows, j)]
-    return recording(
-        [stream],
-        arrays=[_array(rows, j, "time") for j in others],
-        start=plan.start,
-        metadata=_metadata(rows),
-        warnings=plan.warnings,
-        dropped=_left_out(rows),
-    )
+    arrays = [_array(rows, j, "time") for j in others]
+    return Part([stream], arrays, plan.start, _metadata(rows), plan.warnings, _left_out(rows))
 
 
 def _samples(rows: Rows, channels: list[int]) -> LazyArray:
@@ -215,7 +213,7 @@ def _samples(rows: Rows, channels: list[int]) -> LazyArray:
     )
 
 
-def _table(rows: Rows, plan: Plan, facts: Stated) -> xr.DataTree:
+def _table(rows: Rows, plan: Plan, facts: Stated) -> Part:
     layout, warnings = rows.layout, plan.warnings
     columns = [j for j in range(layout.width) if _carried(rows, j)]
     numbers = [j for j in columns if layout.kinds[j] == "f"]
@@ -231,9 +229,7 @@ def _table(rows: Rows, plan: Plan, facts: Stated) -> xr.DataTree:
         arrays += _wide(rows, numbers)
         columns = [j for j in columns if j not in set(numbers)]
     arrays += [_array(rows, j, "row") for j in columns]
-    return recording(
-        [], arrays=arrays, metadata=_metadata(rows), warnings=warnings, dropped=_left_out(rows), kind="table"
-    )
+    return Part([], arrays, None, _metadata(rows), warnings, _left_out(rows))
 
 
 def _wide(rows: Rows, columns: list[int]) -> list[Array]:
@@ -267,12 +263,9 @@ def _array(rows: Rows, j: int, dim: str) -> Array:
 
 def _metadata(rows: Rows) -> dict[str, Any]:
     layout = rows.layout
-    found: dict[str, Any] = {
-        "encoding": layout.encoding,
-        "delimiter": layout.delimiter,
-        "decimal": layout.decimal,
-        "rows": rows.count,
-    }
+    found: dict[str, Any] = {"rows": rows.count}
+    if layout.delimiter:  # the cells of spreadsheets and JSON are no text
+        found |= {"encoding": layout.encoding, "delimiter": layout.delimiter, "decimal": layout.decimal}
     if layout.has_header:
         found["columns"] = list(layout.headings or layout.names)
     if layout.preamble:

@@ -1,0 +1,1 @@
+"""JSON that comes from strangers: decoded within limits."""
