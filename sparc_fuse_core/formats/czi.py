@@ -190,7 +190,9 @@ def _add_positions(scene: Scene, picture: Picture, pixels: Pixels, info: Info, l
     except FormatError:
         return  # ZEN itself writes tiles whose XML is not well formed
     tags = {"x": "StageXPosition", "y": "StageYPosition", "z": "FocusPosition"}
-    said = {axis: number(root.findtext(f"Tags/{tag}")) for axis, tag in tags.items()} if root is not None else {}
+    said = (
+        {axis: number(root.findtext(f"Tags/{tag}")) for axis, tag in tags.items()} if root is not None else {}
+    )
     if said and all(map(math.isfinite, said.values())):
         scene.attrs["stage_position"] = said
 

@@ -135,7 +135,8 @@ def _pyramids(folder: Path) -> dict[str, dict[str, Any]]:
     blocks.append(_block(full[:30, :40], (240, 320), pyramid=2))
     (folder / "pyramid.czi").write_bytes(_czi(blocks))
     found: dict[str, dict[str, Any]] = {"pyramid.czi": {
-        "0/image": full, "1/image": half, "2/image": quarter, "?dropped": "does not show the whole picture"}}  # fmt: skip
+        "0/image": full, "1/image": half, "2/image": quarter, "?dropped": "the whole picture",
+    }}  # fmt: skip
     pair = RANDOM.integers(0, 255, (2, 40, 50), "u1")
     blocks = [_block(pair[s], S=s, X=1000 * s, Y=5) for s in range(2)]
     blocks += [_block(pair[s][::2, ::2], (40, 50), S=s, X=1000 * s, Y=5, pyramid=2) for s in range(2)]
@@ -168,7 +169,9 @@ def _splits(folder: Path) -> dict[str, dict[str, Any]]:
 def _hostile(folder: Path) -> dict[str, dict[str, Any]]:
     grey = RANDOM.integers(0, 255, (9, 12), "u1")
     good = _czi([_block(grey)], _xml())
-    bomb = _block(np.zeros((2, 2), "u1"), packed=(5, b"(\xb5/\xfd"), stored=(40000, 40000), size=(40000, 40000))
+    bomb = _block(
+        np.zeros((2, 2), "u1"), packed=(5, b"(\xb5/\xfd"), stored=(40000, 40000), size=(40000, 40000)
+    )
     files = {
         "cut.czi": (good[:400], "Truncated"),
         "no_directory.czi": (_czi([_block(grey)], directory=0), "FormatError"),
@@ -217,7 +220,9 @@ def _entry(block: dict[str, Any], place: int) -> bytes:
     axes = [(axis, block["start"].get(axis, 0), n, 0 if n == m else m) for axis, n, m in sides]
     axes += [(axis, at, block["thick"], 0) for axis, at in block["start"].items() if axis not in "YX"]
     rows = b"".join(struct.pack("<4siifi", axis.encode(), at, n, 0.0, kept) for axis, at, n, kept in axes)
-    head = struct.pack("<2siqiiB5xi", b"DV", block["kind"], place, 0, block["way"], block["pyramid"], len(axes))
+    head = struct.pack(
+        "<2siqiiB5xi", b"DV", block["kind"], place, 0, block["way"], block["pyramid"], len(axes)
+    )
     return head + rows
 
 
@@ -241,7 +246,9 @@ def _czi(
         head = struct.pack("<iiq", len(tile_xml), len(extra), len(block["pixels"])) + entry.ljust(240, b"\0")
         out += _segment("ZISRAWSUBBLOCK", head + tile_xml + block["pixels"] + extra)
     for name, kind, data in attachments:
-        listed.append(struct.pack("<2s10xqi16s8s80s", b"A1", len(out), 0, bytes(16), kind.encode(), name.encode()))
+        listed.append(
+            struct.pack("<2s10xqi16s8s80s", b"A1", len(out), 0, bytes(16), kind.encode(), name.encode())
+        )
         out += _segment("ZISRAWATTACH", struct.pack("<i252x", len(data)) + data)
     at = len(out)
     out += _segment("ZISRAWDIRECTORY", struct.pack("<i124x", len(entries)) + b"".join(entries))
@@ -303,7 +310,9 @@ def oracle(path: Path) -> dict[str, Any] | None:
             prefix = f"{number}/" if len(file.scenes) > 1 else ""
             for index, level in enumerate(scene.levels):
                 found[f"{prefix}{index}/image"] = _ordered(level.asarray(maxworkers=1), level.axes)
-            scales = {a.lower(): s * 1e6 for a, s in scene.coord_scales.items() if a in scene.axes and a in "YX"}
+            scales = {
+                a.lower(): s * 1e6 for a, s in scene.coord_scales.items() if a in scene.axes and a in "YX"
+            }
             found["~"] = 1e-12
             if scales and not prefix:
                 found["0/y"] = np.arange(scene.sizes["Y"]) * scales["y"]

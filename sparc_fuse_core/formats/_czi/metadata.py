@@ -14,9 +14,9 @@ from sparc_fuse_core.errors import FormatError
 from sparc_fuse_core.model import Channel
 
 if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
-
     from sparc_fuse_core.source import Source
+
+Element = Any  # of the standard library's tree, which is not to be imported
 
 _PERSONAL = frozenset({"User", "UserName", "Author", "Authors", "AttachmentInfos", "Barcode", "Thumbnail"})
 _KEPT = ("Information", "Scaling", "DisplaySetting")

@@ -146,9 +146,7 @@ class Canvas:
         rank = {axis: {start: i for i, start in enumerate(places[axis])} for axis in LEAD}
         members: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for number in sorted(range(len(blocks)), key=lambda i: (blocks[i].start.get("M", -1), i)):
-            index = tuple(
-                rank[axis][start] for axis, start in zip(LEAD, lead(blocks[number]), strict=True)
-            )
+            index = tuple(rank[axis][start] for axis, start in zip(LEAD, lead(blocks[number]), strict=True))
             members[index].append(number)
         edges = np.stack([corners[:, 0], ends[:, 0], corners[:, 1], ends[:, 1]], axis=1)
         return {
@@ -176,7 +174,9 @@ class Canvas:
         first = next(iter(self.planes.values())).blocks[0]
         return first.stored
 
-    def fill(self, out: NDArray[Any], pixels: Pixels, index: tuple[int, ...], rows: slice, columns: slice) -> None:
+    def fill(
+        self, out: NDArray[Any], pixels: Pixels, index: tuple[int, ...], rows: slice, columns: slice
+    ) -> None:
         """Pixels of a plane into ``out`` (row, column, sample), which is 0 before."""
         plane = self.planes.get(index)
         if plane is None:
