@@ -153,7 +153,7 @@ def _hostile(folder: Path) -> dict[str, dict[str, Any]]:
 def _lsm(
     pages: Any, scan: int, sizes: dict[str, int], *, pack: Any = None, predictor: int = 1, times: Any = (),
     positions: Any = (), thumbnails: bool = True, bits_elsewhere: bool = True, extra: bool = False,
-    broken: bool = False, strip: int | None = None, info_size: int = 500,
+    broken: bool = False, strip: int | None = None, strips: Any = None, info_size: int = 500,
 ) -> bytes:  # fmt: skip
     """Pages as (page, channel, row, column)."""
     channels, rows, columns = pages.shape[1:]
@@ -182,7 +182,7 @@ def _lsm(
         for data in packed:
             starts.append(len(out) if strip is None else strip)
             out += data
-        places.append(starts)
+        places.append(strips[len(places)] if strips else starts)
     small, at = len(out), 8
     out += bytes(16 * channels)
     width = 8 * pages.dtype.itemsize
