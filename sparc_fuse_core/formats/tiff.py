@@ -1,4 +1,4 @@
-"""TIFF, BigTIFF, ImageJ stacks and OME-TIFF, read page by page and piece by piece.
+"""TIFF, BigTIFF, ImageJ stacks, OME-TIFF and Aperio slides (.svs), read page by page and piece by piece.
 
 The layout of the file is in `_tiff.ifd` (directories) and `_tiff.page` (strips and tiles); which page is
 what comes from, in this order: OME-XML (`_tiff.ome`), ImageJ's description (`_tiff.imagej`), the marks of
@@ -17,6 +17,7 @@ from sparc_fuse_core.formats._tiff.imagej import describe_imagej, parse_descript
 from sparc_fuse_core.formats._tiff.kinds import describe_other
 from sparc_fuse_core.formats._tiff.lsm import LSM_INFO
 from sparc_fuse_core.formats._tiff.pages import Axes, Group, read_pages
+from sparc_fuse_core.formats._tiff.slide import is_aperio, parse_aperio
 from sparc_fuse_core.formats.lsm import open_lsm
 from sparc_fuse_core.model import Format, Scene, images
 
@@ -42,7 +43,6 @@ _NUMBERS = {
     296: "ResolutionUnit",
 }
 _LONGEST_TEXT = 1 << 16
-_SLIDE_PRIVATE = ("ScanScope ID", "User", "Filename", "Title", "ImageID", "Barcode")
 
 
 def open_tiff(source: Source, /, **options: Any) -> xr.DataTree:
@@ -105,9 +105,9 @@ def _metadata(book: Book, text: str) -> dict[str, Any]:
             for key in ("info", "properties")
             if key in extra
         }
-    elif text.startswith("Aperio"):
-        kept = [part for part in text.split("|") if part.partition("=")[0].strip() not in _SLIDE_PRIVATE]
-        found["ImageDescription"] = "|".join(kept)
+    elif is_aperio(text):
+        found.pop("ImageDescription", None)
+        found["Aperio"] = parse_aperio(text)
     for key in ("ImageDescription", "Software"):
         if len(found.get(key, "")) > _LONGEST_TEXT:
             found[key] = found[key][:_LONGEST_TEXT]
@@ -121,7 +121,7 @@ FORMAT = Format(
     name="tiff",
     title="TIFF",
     kind="image",
-    suffixes=(".tif", ".tiff", ".ome.tif", ".ome.tiff", ".btf", ".tf8", ".tf2", ".ome.btf", ".stk"),
+    suffixes=(".tif", ".tiff", ".ome.tif", ".ome.tiff", ".btf", ".tf8", ".tf2", ".ome.btf", ".stk", ".svs"),
     open=open_tiff,
     magic=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
     requires=("tifffile", "imagecodecs", "defusedxml"),
