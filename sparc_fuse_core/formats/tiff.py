@@ -8,6 +8,7 @@ only palettes become colours. Axes come out as page, t, c, z, y, x; those of one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sparc_fuse_core.formats._tiff import ome
@@ -19,6 +20,7 @@ from sparc_fuse_core.formats._tiff.lsm import LSM_INFO
 from sparc_fuse_core.formats._tiff.pages import Axes, Group, read_pages
 from sparc_fuse_core.formats._tiff.slide import is_aperio, parse_aperio
 from sparc_fuse_core.formats.lsm import open_lsm
+from sparc_fuse_core.formats.ndpi import NDPI_MARK, open_ndpi
 from sparc_fuse_core.model import Format, Scene, images
 
 if TYPE_CHECKING:
@@ -51,8 +53,9 @@ def open_tiff(source: Source, /, **options: Any) -> xr.DataTree:
     Option ``page_axis`` (``t``, ``z`` or ``c``) names the axis of pages where the file does not. Raises
     FormatError and its family for files that are damaged, cut short or use what is not read.
     """
-    if _is_lsm(source):  # under another name; its strips lie elsewhere than they say
-        return open_lsm(source)
+    other = _particular(source)
+    if other is not None:  # a TIFF by its first bytes only, under any name
+        return other(source)
     book = open_book(source)
     text = book.first.text(270, 1 << 26)
     scenes = ome.read_ome(book) if ome.is_ome(text) else None
@@ -76,9 +79,13 @@ def open_tiff(source: Source, /, **options: Any) -> xr.DataTree:
     )
 
 
-def _is_lsm(source: Source) -> bool:
+def _particular(source: Source) -> Callable[[Source], xr.DataTree] | None:
+    """The reader of a format whose strips lie elsewhere than a TIFF says."""
     order, big, at = read_header(source)
-    return bool(at) and not big and read_ifd(source, order, big, at)[0].has(LSM_INFO)
+    first = read_ifd(source, order, big, at)[0] if at and not big else None
+    if first is None:
+        return None
+    return open_lsm if first.has(LSM_INFO) else open_ndpi if first.has(NDPI_MARK) else None
 
 
 def _start(scenes: list[Scene]) -> str | None:

@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 LUMA_CHROMA = 33003
 # Keys that name persons, cases, machines' serial numbers or files are not carried.
 _PRIVATE = re.compile(
-    r"user|filename|title|imageid|barcode|scanscope id|patient|name|label|case|accession|serial|comment", re.I
+    r"user|filename|title|imageid|barcode|scanscope id|patient|name|label|case|accession|serial|comment|reference",
+    re.I,
 )
 _ZONE = re.compile(r"GMT([+-])(\d\d):?(\d\d)")
+
+
+def is_private(key: str) -> bool:
+    """Whether the value under this name may tell of a person, a case or one machine."""
+    return bool(_PRIVATE.search(key))
 
 
 def is_aperio(text: str) -> bool:
@@ -39,7 +45,7 @@ def parse_aperio(text: str) -> dict[str, str]:
     found = {"scanner": first.split("\n")[0].strip()}
     for pair in pairs:
         key, sign, value = pair.partition("=")
-        if sign and not _PRIVATE.search(key) and value.strip():
+        if sign and not is_private(key) and value.strip():
             found[key.strip()[:64]] = value.strip()[:256]
     return found
 
