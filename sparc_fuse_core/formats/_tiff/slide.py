@@ -85,12 +85,16 @@ def _moment(said: dict[str, str]) -> str:
 
 
 def to_rgb(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Luma and two chromas of 8 bits as red, green, blue (ITU-T T.871)."""
-    luma, blue, red = (pixels[..., i].astype("f4") for i in range(3))
+    """Luma and two chromas of 8 bits as red, green, blue (ITU-T T.871, in the usual 16-bit fixed point)."""
+    luma, blue, red = (pixels[..., i].astype("i4") for i in range(3))
     blue -= 128
     red -= 128
-    parts = (luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue)
+    parts = (
+        luma + (91881 * red + 32768 >> 16),
+        luma + (-22554 * blue - 46802 * red + 32768 >> 16),
+        luma + (116130 * blue + 32768 >> 16),
+    )
     out = np.empty(pixels.shape, "u1")
     for index, part in enumerate(parts):
-        out[..., index] = np.clip(np.rint(part), 0, 255)
+        out[..., index] = np.clip(part, 0, 255)
     return out
