@@ -185,6 +185,7 @@ def _hostile(folder: Path) -> dict[str, dict[str, Any]]:
         "odd_type.czi": (_czi([_block(grey, kind=77)]), "FormatError"),
         "odd_packing.czi": (_czi([_block(grey, packed=(44, b"1234"))]), "FormatError"),
         "thick.czi": (_czi([_block(grey, thick=3, Z=0)]), "FormatError"),
+        "odd_axis.czi": (_czi([_block(grey, W=0), _block(grey, W=1)]), "FormatError"),
         "entity.czi": (
             _czi([_block(grey)], '<!DOCTYPE a [<!ENTITY b "c">]><ImageDocument>&b;</ImageDocument>'),
             "FormatError",

@@ -16,7 +16,7 @@ import numpy as np
 
 from sparc_fuse_core.errors import FormatError, LimitExceeded
 from sparc_fuse_core.formats._czi.pixels import KINDS, Pixels
-from sparc_fuse_core.formats._czi.segments import Block
+from sparc_fuse_core.formats._czi.segments import LEAD, Block
 from sparc_fuse_core.model import LazyArray
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Axes that are not t, c, z, y, x, in the order in which they go before these.
 EXTRA = {"V": "view", "R": "rotation", "I": "illumination", "H": "phase", "B": "block"}
-LEAD = (*EXTRA, "T", "C", "Z")
+assert (*EXTRA, "T", "C", "Z") == LEAD
 _SPARSEST = 2048
 _MOST_SIDE = 1 << 31
 _REPAIR = "Fetch the file again, or ask its authors for an intact copy."
@@ -44,7 +44,8 @@ class Picture:
 
     def places(self) -> dict[str, list[int]]:
         """Indices that occur along each axis."""
-        return {axis: sorted({b.start.get(axis, 0) for b in self.blocks}) for axis in LEAD}
+        planes = {block.plane for block in self.blocks}
+        return {axis: sorted({plane[i] for plane in planes}) for i, axis in enumerate(LEAD)}
 
 
 def arrange(name: str, blocks: Sequence[Block]) -> tuple[list[Picture], int]:
@@ -56,7 +57,7 @@ def arrange(name: str, blocks: Sequence[Block]) -> tuple[list[Picture], int]:
                 f"{name}: pixels of the unknown type {block.kind}; it is damaged or newer than this reader",
                 hint="Open it in ZEN and export it as OME-TIFF.",
             )
-        families[block.start.get("S", -1), block.kind].append(block)
+        families[block.scene, block.kind].append(block)
     found: list[Picture] = []
     lost = 0
     several = any(scene >= 0 for scene, _ in families)
@@ -85,6 +86,8 @@ def _pictures(scene: int, kind: int, family: list[Block]) -> list[Picture]:
 
 def _factors(block: Block) -> Factors:
     """How many pixels of the grid one stored pixel covers along y and x, without the error of rounding."""
+    if block.size == block.stored:
+        return 1.0, 1.0
     down, across = (_round(n / m) for n, m in zip(block.size, block.stored, strict=True))
     return down, across
 
@@ -109,12 +112,7 @@ def _is_copy(picture: Picture, factors: Factors, group: list[Block]) -> bool:
     """Whether blocks show the same planes as a picture, only smaller."""
     if max(factors) <= max(picture.factors) or any(axis < 1 for axis in factors):
         return False
-    return {lead(b) for b in group} <= {lead(b) for b in picture.blocks}
-
-
-def lead(block: Block) -> tuple[int, ...]:
-    """The block's plane."""
-    return tuple(block.start.get(axis, 0) for axis in LEAD)
+    return {b.plane for b in group} <= {b.plane for b in picture.blocks}
 
 
 @dataclass(slots=True)
@@ -131,7 +129,7 @@ class Canvas:
     def __init__(self, blocks: Sequence[Block], factors: Factors, places: dict[str, list[int]]) -> None:
         self.kind, self.samples = KINDS[blocks[0].kind]
         self.counts = [len(places[axis]) for axis in LEAD]
-        starts = np.array([(b.start.get("Y", 0), b.start.get("X", 0)) for b in blocks], "f8")
+        starts = np.array([b.corner for b in blocks], "f8")
         corners = np.rint(starts / factors).astype("i8")
         self.corner = corners.min(axis=0)
         corners -= self.corner
@@ -143,14 +141,16 @@ class Canvas:
     def _sort(
         self, blocks: Sequence[Block], corners: NDArray[Any], ends: NDArray[Any], places: dict[str, list[int]]
     ) -> dict[tuple[int, ...], _Plane]:
-        rank = {axis: {start: i for i, start in enumerate(places[axis])} for axis in LEAD}
+        rank = [{start: i for i, start in enumerate(places[axis])} for axis in LEAD]
         members: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for number in sorted(range(len(blocks)), key=lambda i: (blocks[i].start.get("M", -1), i)):
-            index = tuple(rank[axis][start] for axis, start in zip(LEAD, lead(blocks[number]), strict=True))
-            members[index].append(number)
+        for number in sorted(range(len(blocks)), key=lambda i: (blocks[i].mosaic, i)):
+            members[blocks[number].plane].append(number)
         edges = np.stack([corners[:, 0], ends[:, 0], corners[:, 1], ends[:, 1]], axis=1)
         return {
-            index: _Plane([blocks[i] for i in numbers], edges[numbers]) for index, numbers in members.items()
+            tuple(r[start] for r, start in zip(rank, plane, strict=True)): _Plane(
+                [blocks[i] for i in numbers], edges[numbers]
+            )
+            for plane, numbers in members.items()
         }
 
     def check(self, name: str) -> None:

@@ -30,6 +30,9 @@ _FILE = struct.Struct("<48xiqqiq")
 _ENTRY = struct.Struct("<2siqiiB5xi")
 _AXIS = struct.Struct("<4siifi")
 _ATTACHMENT = struct.Struct("<2s10xqi16s8s80s")
+# Axes of a plane, slowest first, and the mosaic, scene, rows and columns.
+LEAD = ("V", "R", "I", "H", "B", "T", "C", "Z")
+_NAMES = {name.encode().ljust(4, b"\0"): name for name in (*LEAD, "M", "S", "Y", "X")}
 _MAX_BLOCKS = 1 << 22
 _MAX_XML = 1 << 28
 _MAX_AXES = 40
@@ -40,15 +43,19 @@ _REPAIR = "Fetch the file again, or ask its authors for an intact copy."
 class Block:
     """One subblock: a rectangle of one plane.
 
-    ``start`` holds its place along every axis; ``size`` is (rows, columns) of the plane that it covers,
-    ``stored`` how many it has.
+    ``plane`` is its place along `LEAD`, ``corner`` its first (row, column) on the grid of the plane; ``size`` is
+    (rows, columns) of the plane that it covers, ``stored`` how many it has. Scene and mosaic index are -1 where
+    there is none.
     """
 
     kind: int
     place: int
     compression: int
     pyramid: int
-    start: dict[str, int]
+    plane: tuple[int, ...]
+    scene: int
+    mosaic: int
+    corner: tuple[int, int]
     size: tuple[int, int]
     stored: tuple[int, int]
 
@@ -136,25 +143,30 @@ def _read_entry(source: Source, data: bytes, at: int) -> tuple[Block, int]:
             hint=_REPAIR,
         )
     start: dict[str, int] = {}
-    size, stored = {"Y": 1, "X": 1}, {"Y": 1, "X": 1}
+    sides = {"Y": (1, 1), "X": (1, 1)}
     for name, first, length, _, kept in _AXIS.iter_unpack(data[at + _ENTRY.size : end]):
-        axis = name.rstrip(b"\0").decode("latin-1")
+        axis = _NAMES.get(name) or name.rstrip(b"\0").decode("latin-1")
         start[axis] = first
-        if axis in size:
-            size[axis], stored[axis] = length, kept or length
+        if axis in sides:
+            sides[axis] = length, kept or length
         elif length > 1 and axis not in "MS":
             raise FormatError(
                 f"{source.name}: a block spans {length} places of axis {axis}, which is not read",
                 hint="Save it again in ZEN.",
             )
-    if min(*size.values(), *stored.values()) < 1 or max(*size.values(), *stored.values()) > 1 << 24:
+        elif axis not in _NAMES.values():
+            raise FormatError(
+                f"{source.name}: a block has an unknown axis {axis!r}; it is damaged", hint=_REPAIR
+            )
+    size, stored = zip(sides["Y"], sides["X"], strict=True)
+    if min(*size, *stored) < 1 or max(*size, *stored) > 1 << 24:
         raise FormatError(
             f"{source.name}: a block covers {size} pixels and stores {stored}; it is damaged", hint=_REPAIR
         )
-    block = Block(
-        kind, place, compression, pyramid, start, (size["Y"], size["X"]), (stored["Y"], stored["X"])
-    )
-    return block, end
+    corner = start.get("Y", 0), start.get("X", 0)
+    plane = tuple([start.get(axis, 0) for axis in LEAD])
+    scene, mosaic = start.get("S", -1), start.get("M", -1)
+    return Block(kind, place, compression, pyramid, plane, scene, mosaic, corner, size, stored), end
 
 
 def _read_xml(source: Source, at: int) -> bytes:
