@@ -18,8 +18,9 @@ RANDOM = np.random.default_rng(1)
 
 def _tiles() -> bytes:
     whole = RANDOM.integers(0, 255, (2048, 2048), "u1")
-    return _czi([_block(whole[y : y + 512, x : x + 512], Y=y, X=x, M=n)
-                 for n, (y, x) in enumerate((y, x) for y in range(0, 2048, 512) for x in range(0, 2048, 512))])  # fmt: skip
+    corners = [(y, x) for y in range(0, 2048, 512) for x in range(0, 2048, 512)]
+    tiles = [_block(whole[y : y + 512, x : x + 512], Y=y, X=x, M=n) for n, (y, x) in enumerate(corners)]
+    return _czi(tiles)
 
 
 MADE = {

@@ -278,8 +278,15 @@ def _boxes(data: Any) -> bytes:
 
 
 def oracle(path: Path) -> dict[str, Any] | None:
-    """The first scene by openreadout, which has t, c, z, y, x always."""
+    """All stage positions by openreadout, which has t, c, z, y, x and colours always."""
     import openreadout
 
+    found: dict[str, Any] = {}
     with openreadout.File(str(path)) as file:
-        return {"0/image": np.asarray(file.read_image(0)).squeeze()}
+        count = len(file.info["images"])
+        for number in range(count):
+            data = np.asarray(file.read_image(number))
+            if data.ndim == 6:
+                data = np.moveaxis(data[:, 0], -1, 1)
+            found["0/image" if count == 1 else f"{number}/0/image"] = data.squeeze()
+    return found

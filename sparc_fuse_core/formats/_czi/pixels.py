@@ -106,6 +106,9 @@ class Pixels:
                     "damaged",
                     hint=_REPAIR,
                 )
+            if block.compression == JPEG and b"\xff\xd9" not in data[-1024:]:
+                # libjpeg fills what is missing with grey and does not say so.
+                raise Truncated(f"{self.source.name}: a JPEG block has no end; it is cut short", hint=_REPAIR)
             decode = imagecodecs.jpeg_decode if block.compression == JPEG else imagecodecs.jpegxr_decode
             return self._fitted(block, decode(data))
         if block.compression == LZW:
