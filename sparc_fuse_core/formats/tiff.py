@@ -58,6 +58,11 @@ def open_tiff(source: Source, /, **options: Any) -> xr.DataTree:
         return other(source)
     book = open_book(source)
     text = book.first.text(270, 1 << 26)
+    if b"<iScan" in book.first.raw(700, 1 << 16):
+        book.warn(
+            "the tiles of this Ventana slide overlap; they are kept where the file has them, so that strips along "
+            "their edges show twice"
+        )
     scenes = ome.read_ome(book) if ome.is_ome(text) else None
     if scenes is None:
         imagej = text.startswith(("ImageJ=", "SCIFIO="))
