@@ -51,10 +51,13 @@ def manifest(corpus: Path) -> dict[str, dict[str, str]]:
 def pixel_facts(corpus: Path, row: dict[str, Any]) -> list[dict[str, Any]]:
     """Shape, dtype, axes and hash of each picture of an image file."""
     facts = json.loads(manifest(corpus)[row["path"]]["facts_json"])
-    if "series" in facts:
-        return [s for s in facts["series"] if s.get("sha256_pixels_C") and s["name"] not in ASIDE]
+    pictures = facts.get("series") or facts.get("scenes")
+    if pictures:
+        return [s for s in pictures if s.get("sha256_pixels_C") and s["name"] not in ASIDE]
     if "signals" in facts:  # axes by their names there; only those that are x, y or z are ours too
         return [s | {"axes": "".join(_letter(a["name"]) for a in s["axes"])} for s in facts["signals"]]
+    if "axes" not in facts and isinstance(facts.get("sizes"), dict):
+        facts["axes"] = "".join(facts["sizes"])
     return [facts] if facts.get("sha256_pixels_C") else []
 
 

@@ -64,10 +64,11 @@ def stem_of(name: str) -> str:
 
 
 def _content(format_: Format, head: bytes) -> int:
-    """2: the bytes prove it; 1: they look like it; 0: nothing to say; -1: they are something else."""
+    """3: the bytes prove it on a closer look too; 2: they prove it; 1: they look like it; 0: nothing to say;
+    -1: they are something else."""
     proven = any(head[at : at + len(mark)] == mark for at, mark in format_.magic)
     if format_.sniff is not None:
-        return (2 if proven else 1) if format_.sniff(head) else -1
+        return (3 if proven else 1) if format_.sniff(head) else -1
     if format_.magic:
         return 2 if proven else -1
     return 0
@@ -78,8 +79,8 @@ def ranked(name: str, head: bytes) -> list[Format]:
     rows = []
     for format_ in registry().values():
         proof, suffix = _content(format_, head), _suffix_length(format_, name)
-        if proof == 2 or (proof >= 0 and suffix):
-            sure = proof == 2 or format_.named
+        if proof >= 2 or (proof >= 0 and suffix):
+            sure = proof >= 2 or format_.named
             rows.append((sure, suffix, proof, format_.name, format_))
     rows.sort(key=lambda row: row[:4], reverse=True)
     return [row[4] for row in rows]

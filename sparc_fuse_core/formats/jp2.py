@@ -15,8 +15,10 @@ import numpy as np
 from sparc_fuse_core.errors import FormatError, LimitExceeded
 from sparc_fuse_core.formats._jp2.boxes import MARK, Boxes, read_boxes
 from sparc_fuse_core.formats._jp2.codestream import SOC_SIZ, Codestream, can_halve, read_codestream
+from sparc_fuse_core.formats._nd2.chunks import is_older
 from sparc_fuse_core.formats._tiff.book import is_print_resolution
 from sparc_fuse_core.formats._tiff.page import SegmentCache
+from sparc_fuse_core.formats.nd2 import open_nd2
 from sparc_fuse_core.model import Channel, Format, LazyArray, Scene, images
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ _REPAIR = "Fetch the file again, or ask its authors for an intact copy."
 
 def open_jp2(source: Source, /, **options: Any) -> xr.DataTree:
     """A JPEG 2000 picture as (c, y, x) or (y, x) with its resolutions; FormatError when it is damaged."""
+    if is_older(source):  # its boxes are those of JPEG 2000, its frames would be lost here
+        return open_nd2(source)
     boxes = read_boxes(source)
     stream = read_codestream(source, *boxes.streams[0])
     warnings: list[str] = []

@@ -1,4 +1,4 @@
-"""TIFF, BigTIFF, ImageJ stacks and OME-TIFF, read page by page and piece by piece.
+"""TIFF, BigTIFF, ImageJ stacks, OME-TIFF and Aperio slides (.svs), read page by page and piece by piece.
 
 The layout of the file is in `_tiff.ifd` (directories) and `_tiff.page` (strips and tiles); which page is
 what comes from, in this order: OME-XML (`_tiff.ome`), ImageJ's description (`_tiff.imagej`), the marks of
@@ -8,13 +8,19 @@ only palettes become colours. Axes come out as page, t, c, z, y, x; those of one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sparc_fuse_core.formats._tiff import ome
 from sparc_fuse_core.formats._tiff.book import Book, colour, open_book
+from sparc_fuse_core.formats._tiff.ifd import read_header, read_ifd
 from sparc_fuse_core.formats._tiff.imagej import describe_imagej, parse_description, read_extra
 from sparc_fuse_core.formats._tiff.kinds import describe_other
+from sparc_fuse_core.formats._tiff.lsm import LSM_INFO
 from sparc_fuse_core.formats._tiff.pages import Axes, Group, read_pages
+from sparc_fuse_core.formats._tiff.slide import is_aperio, parse_aperio
+from sparc_fuse_core.formats.lsm import open_lsm
+from sparc_fuse_core.formats.ndpi import NDPI_MARK, open_ndpi
 from sparc_fuse_core.model import Format, Scene, images
 
 if TYPE_CHECKING:
@@ -39,7 +45,6 @@ _NUMBERS = {
     296: "ResolutionUnit",
 }
 _LONGEST_TEXT = 1 << 16
-_SLIDE_PRIVATE = ("ScanScope ID", "User", "Filename", "Title", "ImageID", "Barcode")
 
 
 def open_tiff(source: Source, /, **options: Any) -> xr.DataTree:
@@ -48,8 +53,16 @@ def open_tiff(source: Source, /, **options: Any) -> xr.DataTree:
     Option ``page_axis`` (``t``, ``z`` or ``c``) names the axis of pages where the file does not. Raises
     FormatError and its family for files that are damaged, cut short or use what is not read.
     """
+    other = _particular(source)
+    if other is not None:  # a TIFF by its first bytes only, under any name
+        return other(source)
     book = open_book(source)
     text = book.first.text(270, 1 << 26)
+    if b"<iScan" in book.first.raw(700, 1 << 16):
+        book.warn(
+            "the tiles of this Ventana slide overlap; they are kept where the file has them, so that strips along "
+            "their edges show twice"
+        )
     scenes = ome.read_ome(book) if ome.is_ome(text) else None
     if scenes is None:
         imagej = text.startswith(("ImageJ=", "SCIFIO="))
@@ -69,6 +82,15 @@ def open_tiff(source: Source, /, **options: Any) -> xr.DataTree:
     return images(
         scenes, start=start, metadata=_metadata(book, text), warnings=book.warnings, dropped=book.dropped
     )
+
+
+def _particular(source: Source) -> Callable[[Source], xr.DataTree] | None:
+    """The reader of a format whose strips lie elsewhere than a TIFF says."""
+    order, big, at = read_header(source)
+    first = read_ifd(source, order, big, at)[0] if at and not big else None
+    if first is None:
+        return None
+    return open_lsm if first.has(LSM_INFO) else open_ndpi if first.has(NDPI_MARK) else None
 
 
 def _start(scenes: list[Scene]) -> str | None:
@@ -95,9 +117,9 @@ def _metadata(book: Book, text: str) -> dict[str, Any]:
             for key in ("info", "properties")
             if key in extra
         }
-    elif text.startswith("Aperio"):
-        kept = [part for part in text.split("|") if part.partition("=")[0].strip() not in _SLIDE_PRIVATE]
-        found["ImageDescription"] = "|".join(kept)
+    elif is_aperio(text):
+        found.pop("ImageDescription", None)
+        found["Aperio"] = parse_aperio(text)
     for key in ("ImageDescription", "Software"):
         if len(found.get(key, "")) > _LONGEST_TEXT:
             found[key] = found[key][:_LONGEST_TEXT]
@@ -111,7 +133,7 @@ FORMAT = Format(
     name="tiff",
     title="TIFF",
     kind="image",
-    suffixes=(".tif", ".tiff", ".ome.tif", ".ome.tiff", ".btf", ".tf8", ".tf2", ".ome.btf", ".stk"),
+    suffixes=(".tif", ".tiff", ".ome.tif", ".ome.tiff", ".btf", ".tf8", ".tf2", ".ome.btf", ".stk", ".svs"),
     open=open_tiff,
     magic=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
     requires=("tifffile", "imagecodecs", "defusedxml"),

@@ -94,8 +94,11 @@ def _joined(items: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.
 def _tracing(data: xr.Dataset, points: NDArray[np.float64], units: str) -> Shapes:
     parent = _whole(data, "point_parent")
     child = np.flatnonzero(parent >= 0)
-    colors = _colors(data, "trace_color", np.arange(data.sizes.get("trace", 0)))
-    closed = np.asarray(data["trace_closed"].values, bool)
+    count = data.sizes.get("trace", 0)
+    colors = _colors(data, "trace_color", np.arange(count))
+    closed = (
+        np.asarray(data["trace_closed"].values, bool) if "trace_closed" in data else np.zeros(count, bool)
+    )
     return Shapes(
         points,
         runs=(_whole(data, "trace_offsets"), closed),

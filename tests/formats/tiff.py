@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from formats._slides import slides
 
 RANDOM = np.random.default_rng(7)
 UM = {"y": "micrometer", "x": "micrometer"}
@@ -16,7 +17,7 @@ UM = {"y": "micrometer", "x": "micrometer"}
 def make(folder: Path) -> dict[str, dict[str, Any]]:
     """Files with their contents."""
     expected: dict[str, dict[str, Any]] = {}
-    for part in (_types, _compressions, _colours, _stacks, _imagej, _ome, _by_hand, _hostile):
+    for part in (_types, _compressions, _colours, _stacks, _imagej, _ome, _by_hand, _hostile, slides):
         expected |= part(folder)
     return expected
 

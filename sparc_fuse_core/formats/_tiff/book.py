@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparc_fuse_core.formats._tiff.ifd import Ifd, read_chain, read_children
 from sparc_fuse_core.formats._tiff.layout import Layout, read_layout
 from sparc_fuse_core.formats._tiff.page import Page, SegmentCache
+from sparc_fuse_core.formats._tiff.slide import LUMA_CHROMA
 from sparc_fuse_core.model import Channel
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ def is_mask(kind: int) -> bool:
 
 def colour(layout: Layout) -> str:
     """What the samples of a pixel mean: gray, white (0 is white), palette, rgb, ycbcr, cmyk, lab or mask."""
+    if layout.photometric == 6 and layout.compression == LUMA_CHROMA:
+        return "rgb"  # turned when it is decoded
     if layout.photometric == 6:
         return "rgb" if layout.compression in _JPEG and not layout.planar else "ycbcr"
     return {0: "white", 2: "rgb", 3: "palette", 4: "mask", 5: "cmyk", 8: "lab", 9: "lab", 10: "lab"}.get(

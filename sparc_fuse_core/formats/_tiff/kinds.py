@@ -3,7 +3,7 @@
 - tifffile: the description is JSON, ``{"shape": [3, 99, 99], "axes": "TYX"}``; planes may lack directories.
 - MetaMorph STK: field 33629 (UIC2) has one entry a plane (z distance as a ratio, then dates and times).
 - MetaMorph TIFF: the description is XML with ``spatial-calibration-x`` and its unit.
-- Aperio SVS: the description has ``|MPP = 0.499|``, micrometres a pixel.
+- Aperio SVS: in `_tiff.slide`.
 - ScanImage: ``SI.hChannels.channelSave = [1;2]`` in field 305; the channels of one frame follow each other.
 """
 
@@ -17,6 +17,7 @@ from itertools import pairwise
 from sparc_fuse_core.errors import Truncated
 from sparc_fuse_core.formats._tiff.book import Book
 from sparc_fuse_core.formats._tiff.pages import Axes, Group
+from sparc_fuse_core.formats._tiff.slide import describe_aperio, is_aperio
 from sparc_fuse_core.formats._tiff.stack import unit
 from sparc_fuse_core.model import Scene, limit_items
 
@@ -32,7 +33,6 @@ _LETTERS = {
     "V": "event",
 }
 _CHANNELS = re.compile(r"channelSave\s*=\s*\[?([\d;\s]+)\]?")
-_MPP = re.compile(r"\|\s*MPP\s*=\s*(\d*\.?\d+)")
 _SCALE = re.compile(r'id="spatial-calibration-(x|y|units|state)"[^>]*value="([^"]*)"')
 
 
@@ -45,8 +45,8 @@ def describe_other(book: Book, group: Group) -> Axes | None:
         return _metamorph(book, group)
     if "<MetaData>" in text and "spatial-calibration" in text:
         return Axes({"page": len(group.pages)}, scene=lambda scene: _metaseries(text, scene))
-    if text.startswith("Aperio"):
-        return Axes({"page": len(group.pages)}, scene=lambda scene: _aperio(text, scene))
+    if is_aperio(text):
+        return Axes({"page": len(group.pages)}, scene=lambda scene: describe_aperio(text, scene))
     if len(group.pages) > 1 and "SI." in group.pages[0].ifd.text(305, 1 << 20):
         return _scanimage(book, group)
     return None
@@ -158,13 +158,6 @@ def _metaseries(text: str, scene: Scene) -> None:
     if known and said.get("state", "on") == "on" and all(math.isfinite(s) and s > 0 for s in steps.values()):
         scene.pixel_size = {axis: step * known[1] for axis, step in steps.items()}
         scene.pixel_unit = dict.fromkeys(steps, known[0])
-
-
-def _aperio(text: str, scene: Scene) -> None:
-    said = _MPP.search(text)
-    if said and float(said[1]) > 0:
-        scene.pixel_size = {"y": float(said[1]), "x": float(said[1])}
-        scene.pixel_unit = {"y": "micrometer", "x": "micrometer"}
 
 
 def _scanimage(book: Book, group: Group) -> Axes | None:

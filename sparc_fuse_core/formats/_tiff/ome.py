@@ -72,7 +72,7 @@ class _Companion(Source):
         self._home = home
 
     def _pread(self, offset: int, nbytes: int) -> bytes:
-        other = self._home.sibling(self.name)
+        other = self._home._sibling(self.name)  # one of its own: those of `sibling` stay open
         if other is None:
             raise NotFound(f"{self.name}: is not beside {self._home.name} any more", source=self._home.url)
         with other:

@@ -18,6 +18,7 @@ from sparc_fuse_core.errors import FormatError, LimitExceeded, Truncated
 from sparc_fuse_core.formats._tiff.decode import decoder, guard
 from sparc_fuse_core.formats._tiff.ifd import Ifd
 from sparc_fuse_core.formats._tiff.layout import Layout
+from sparc_fuse_core.formats._tiff.slide import LUMA_CHROMA, to_rgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -209,6 +210,8 @@ class Page:
                 hint=_REPAIR,
             )
         pixels: NDArray[Any] = made.astype(layout.dtype, copy=False)
+        if layout.compression == LUMA_CHROMA and pixels.dtype == np.uint8 and pixels.shape[-1] == 3:
+            return to_rgb(pixels)
         return pixels
 
 

@@ -24,6 +24,7 @@ from sparc_fuse_core.formats._tiff.book import (
 )
 from sparc_fuse_core.formats._tiff.layout import Layout
 from sparc_fuse_core.formats._tiff.page import Page
+from sparc_fuse_core.formats._tiff.slide import is_aperio
 from sparc_fuse_core.formats._tiff.stack import Find, colours, ramp_colour, stack
 from sparc_fuse_core.model import Channel, LazyArray, Scene, limit_items
 
@@ -153,7 +154,7 @@ def _is_side_picture(book: Book, page: Page) -> bool:
     first = book.pages[0]
     if not first.layout.tiled:
         return False
-    if book.first.text(270, 64).startswith("Aperio") and (page is book.pages[1] or not page.layout.tiled):
+    if is_aperio(book.first.text(270, 64)) and (page is book.pages[1] or not page.layout.tiled):
         return True  # Aperio's second page is the thumbnail, its strips are label and macro
     if (page.layout.height, page.layout.width) == (first.layout.height, first.layout.width):
         return False
@@ -179,6 +180,8 @@ def _attach_flagged(book: Book, groups: list[Group]) -> None:
             home.levels.append((group.layout, group.pages.__getitem__))
         else:
             what = "label, overview or thumbnail picture" if group.side else "smaller copy"
+            if group.side:
+                book.warn("label, overview and thumbnail pictures may show personal data; they were left out")
             count = f"{len(group.pages)} x " if len(group.pages) > 1 else ""
             book.dropped.append(f"{count}{what} of {group.layout.width} x {group.layout.height} pixels")
     groups[:] = full
@@ -192,7 +195,8 @@ def _attach_tiled(book: Book, groups: list[Group]) -> list[Group]:
         tiled = home is not None and group.layout.tiled and home.layout.tiled
         if home and tiled and len(group.pages) == len(home.pages) == 1 and _is_level(home, group.layout):
             home.levels.append((group.layout, group.pages.__getitem__))
-            book.warn("pages that are the first one made smaller were taken as its lower resolutions")
+            if not is_aperio(book.first.text(270, 64)):  # its pages are so by their format
+                book.warn("pages that are the first one made smaller were taken as its lower resolutions")
         else:
             kept.append(group)
     return kept
