@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -19,6 +19,7 @@ from sparc_fuse_core.source import Source, open_source
 
 if TYPE_CHECKING:
     from sparc_fuse_core.catalogue import Catalogue, Dataset, File
+    from sparc_fuse_core.recipes import Recipe
 
 __all__ = ["Listener", "Recording", "convert_dataset", "convert_file", "recordings", "select"]
 
@@ -116,8 +117,11 @@ def convert_dataset(
     listener: Listener | None = None,
     cancel: threading.Event | None = None,
     jobs: int = 1,
+    told: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
     """Convert the primary files of a dataset, or those that ``paths`` name.
+
+    ``told`` holds, by path, reader options for single files; no recipe is used for those.
 
     Returns
     -------
@@ -130,6 +134,8 @@ def convert_dataset(
         The catalogue itself failed. Failures of single files are records, not exceptions.
     ValueError
         Nothing was selected.
+    FuseError
+        ``options.recipe`` is for none of the files.
     """
     from sparc_fuse_core.catalogue import primary_files
 
@@ -142,7 +148,9 @@ def convert_dataset(
     flat = (
         wanted is not None and len(wanted) == 1 and len(chosen) == 1 and _covers_exactly(wanted[0], chosen[0])
     )
-    run = _Run(catalogue, dataset, output_dir, options or Options(), listener or Listener(), cancel, flat)
+    options = options or Options()
+    _refuse_idle(options.recipe, chosen)
+    run = _Run(catalogue, dataset, output_dir, options, listener or Listener(), cancel, flat, told or {})
     run.listener.plan(chosen)
     if jobs > 1:
         with ThreadPoolExecutor(jobs, thread_name_prefix="fuse-file") as pool:
@@ -150,6 +158,15 @@ def convert_dataset(
     else:
         records = [run.convert(recording) for recording in chosen]
     return records + [run.missing(path) for path in missing]
+
+
+def _refuse_idle(recipe: Recipe | None, chosen: Sequence[Recording]) -> None:
+    """A recipe that fits no file at all was meant for something else."""
+    if recipe is not None and len(chosen) > 1 and all(recipe.fit(item.path) < 0 for item in chosen):
+        raise FuseError(
+            f"recipe {recipe.name!r} is for {', '.join(recipe.paths)}, none of the {len(chosen)} files is named so",
+            hint="Name the file, or change the paths of the recipe.",
+        )
 
 
 def _covers_exactly(path: str, recording: Recording) -> bool:
@@ -166,6 +183,7 @@ class _Run:
     listener: Listener
     cancel: threading.Event | None
     flat: bool
+    told: Mapping[str, Mapping[str, Any]]
 
     def missing(self, path: str) -> dict[str, Any]:
         error = NotFound(
@@ -210,11 +228,25 @@ class _Run:
                 source,
                 folder,
                 recording.stem,
-                options,
+                self._as_told(options, recording, source),
                 progress=lambda done, total: self.listener.step(recording.path, "convert", done, total),
                 cancel=self.cancel,
             )
         return finish_facts(facts, place)
+
+    def _as_told(self, options: Options, recording: Recording, source: Source) -> Options:
+        """The options with the recipe for this recording, unless the user says how to read it."""
+        from sparc_fuse_core.formats import detect
+        from sparc_fuse_core.recipes import fitting
+
+        path, recipe = recording.path, options.recipe
+        if path in self.told:
+            return replace(options, reader={**options.reader, **self.told[path]}, recipe=None)
+        if recipe is not None:
+            return options if self.flat or recipe.fit(path) >= 0 else replace(options, recipe=None)
+        if not options.recipes or set(options.reader) & set(detect(source).options):
+            return options
+        return replace(options, recipe=fitting(source, self.dataset.id, path))
 
     def _fetch(self, recording: Recording) -> Path:
         """All members on this machine, side by side; the place of the leading one."""

@@ -37,7 +37,8 @@ def level(head: bytes) -> str:
 def open_mat(source: Source, /, **options: Any) -> xr.DataTree:
     """The variables of a MATLAB file as streams, events and arrays.
 
-    Options: ``rate``, ``time``, ``signals``, ``orientation``, ``time_unit``; see `_series.arrange`. Raises
+    Options: ``rate``, ``time``, ``signals``, ``orientation``, ``time_unit``, ``units``, ``names``, ``streams``,
+    ``intervals``; see `_series.options`. Raises
     FormatError when the file is damaged and Ambiguous when it states two sampling rates for the same signal.
     """
     chosen = options_of(options, source.name)

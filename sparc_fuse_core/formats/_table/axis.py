@@ -11,6 +11,7 @@ import numpy as np
 
 from sparc_fuse_core.errors import FormatError
 from sparc_fuse_core.formats._table.cells import COUNTER, cell_kind, plain, seconds_in, time_unit_of
+from sparc_fuse_core.formats._table.columns import column_of
 from sparc_fuse_core.formats._table.time import Clock, Steps, clock_style
 from sparc_fuse_core.model import LazyArray
 
@@ -157,7 +158,7 @@ def axes(rows: Rows, options: dict[str, Any]) -> list[Axis]:
             hint="Use s, ms, us, ns, min, h or d.",
         )
     if options.get("time_column") is not None:
-        column = _asked(rows, options["time_column"])
+        column = column_of(rows.source.name, layout, options["time_column"])
         axis = _axis(layout, column, size, named=True)
         axis.chosen = True
         return [axis]
@@ -177,20 +178,6 @@ def axes(rows: Rows, options: dict[str, Any]) -> list[Axis]:
         if named or axis.clock is not None or layout.kinds[column] != "s":
             found.append(axis)
     return sorted(found[:8], key=lambda a: (not a.named, a.clock is not None, a.unit is None, a.column))
-
-
-def _asked(rows: Rows, wanted: Any) -> int:
-    names = rows.layout.names
-    if isinstance(wanted, str) and wanted in names:
-        return names.index(wanted)
-    headings = [plain(name) for name in names]
-    if isinstance(wanted, str) and plain(wanted) in headings and plain(wanted):
-        return headings.index(plain(wanted))
-    text = str(wanted).strip()
-    if text.isdigit() and int(text) < rows.layout.width:
-        return int(text)
-    shown = ", ".join(repr(n) for n in names[:12] if n) or f"0 to {rows.layout.width - 1}"
-    raise FormatError(f"{rows.source.name}: has no column {wanted!r}", hint=f"Its columns are {shown}.")
 
 
 def _axis(layout: Layout, column: int, unit: Fraction | None, *, named: bool) -> Axis:

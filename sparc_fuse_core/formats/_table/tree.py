@@ -11,6 +11,7 @@ import numpy as np
 from sparc_fuse_core.errors import Ambiguous, FormatError
 from sparc_fuse_core.formats._table.axis import Axis, axes, counters
 from sparc_fuse_core.formats._table.cells import plain
+from sparc_fuse_core.formats._table.columns import columns_of, numbers_only, told
 from sparc_fuse_core.formats._table.preamble import Stated, stated
 from sparc_fuse_core.formats._table.time import Steps, clock_style, date_of
 from sparc_fuse_core.model import Array, LazyArray, Stream, recording
@@ -67,10 +68,13 @@ def assemble(source: Source, rows: Rows, options: dict[str, Any]) -> xr.DataTree
     plan = _plan(rows, candidates, facts, options)
     plan.aside |= {j for j, steps in numbering.items() if layout.kinds[j] == "f" and steps.is_counter}
     plan.warnings += layout.warnings + rows.notes.sentences(layout, rows.count)
+    plan.aside |= set(columns_of(source.name, layout, options.get("aside", [])))
     channels = [j for j in rows.numeric() if j not in plan.aside and _carried(rows, j)]
+    if options.get("signals"):
+        channels = numbers_only(source.name, layout, columns_of(source.name, layout, options["signals"]))
     if (plan.rate is None and plan.axis is None) or not channels:
         return _table(rows, plan, facts)
-    return _signals(rows, plan, channels, facts, options)
+    return _signals(source, rows, plan, channels, facts, options)
 
 
 def _carried(rows: Rows, j: int) -> bool:
@@ -78,7 +82,13 @@ def _carried(rows: Rows, j: int) -> bool:
     return bool(rows.filled[j]) or bool(rows.layout.names[j])
 
 
-def _heading(layout: Layout, j: int) -> str:
+def short_unit(unit: str) -> str:
+    """The sign of a unit of time for its plain name, other units as they are."""
+    return _SHORT_UNIT.get(unit, unit)
+
+
+def heading(layout: Layout, j: int) -> str:
+    """Name of a column; its number from 1 where it has none."""
     return layout.names[j] or f"column_{j + 1}"
 
 
@@ -170,24 +180,23 @@ def _with_date(layout: Layout, axis: Axis, start: str | None) -> str | None:
 
 
 def _signals(
-    rows: Rows, plan: Plan, channels: list[int], facts: Stated, options: dict[str, Any]
+    source: Source, rows: Rows, plan: Plan, channels: list[int], facts: Stated, options: dict[str, Any]
 ) -> xr.DataTree:
     layout, axis = rows.layout, plan.axis
-    names, units = [_heading(layout, j) for j in channels], [layout.units[j] for j in channels]
+    names, units = [heading(layout, j) for j in channels], [layout.units[j] for j in channels]
     if not layout.has_header and plan.axis is None:
         names = [name if layout.names[j] else "" for j, name in zip(channels, names, strict=True)]
     if len(facts.names) == len(channels):
         names, units = facts.names, facts.units
-    if options.get("units"):
-        given = options["units"]
-        units = [given] * len(channels) if isinstance(given, str) else [str(unit) for unit in given]
+    names = told(source.name, layout, channels, options.get("names"), names)
+    units = told(source.name, layout, channels, options.get("units"), units)
     stream = Stream(
         _samples(rows, channels),
         rate=plan.rate,
         start=axis.start() if axis and plan.rate is not None else 0.0,
         time=axis.times(rows) if axis and plan.rate is None else None,
         channel_names=names,
-        units=[_SHORT_UNIT.get(unit, unit) for unit in units],
+        units=[short_unit(unit) for unit in units],
     )
     kept = {axis.column} if axis else set()
     others = [j for j in range(layout.width) if j not in kept and j not in channels and _carried(rows, j)]
@@ -195,9 +204,9 @@ def _signals(
         [stream],
         arrays=[_array(rows, j, "time") for j in others],
         start=plan.start,
-        metadata=_metadata(rows),
+        metadata=metadata_of(rows),
         warnings=plan.warnings,
-        dropped=_left_out(rows),
+        dropped=left_out(rows),
     )
 
 
@@ -232,13 +241,13 @@ def _table(rows: Rows, plan: Plan, facts: Stated) -> xr.DataTree:
         columns = [j for j in columns if j not in set(numbers)]
     arrays += [_array(rows, j, "row") for j in columns]
     return recording(
-        [], arrays=arrays, metadata=_metadata(rows), warnings=warnings, dropped=_left_out(rows), kind="table"
+        [], arrays=arrays, metadata=metadata_of(rows), warnings=warnings, dropped=left_out(rows), kind="table"
     )
 
 
 def _wide(rows: Rows, columns: list[int]) -> list[Array]:
     """Hundreds of columns as one array: as many variables would be of no use to anyone."""
-    names = np.array([_heading(rows.layout, j) for j in columns], object)
+    names = np.array([heading(rows.layout, j) for j in columns], object)
     arrays = [
         Array("values", _samples(rows, columns), ("column", "row")),
         Array("column_name", names, ("column",)),
@@ -250,11 +259,11 @@ def _wide(rows: Rows, columns: list[int]) -> list[Array]:
 def _array(rows: Rows, j: int, dim: str) -> Array:
     layout = rows.layout
     kind = layout.kinds[j]
-    attrs = {"long_name": _heading(layout, j)}
+    attrs = {"long_name": heading(layout, j)}
     if layout.units[j]:
-        attrs["units"] = _SHORT_UNIT.get(layout.units[j], layout.units[j])
+        attrs["units"] = short_unit(layout.units[j])
     if kind == "s" and rows.count * 90 <= _TEXT_IN_MEMORY:
-        return Array(_heading(layout, j), rows.column(j, 0, rows.count), (dim,), attrs)
+        return Array(heading(layout, j), rows.column(j, 0, rows.count), (dim,), attrs)
 
     def read(key: Any) -> NDArray[Any]:
         if isinstance(key[0], slice):
@@ -262,10 +271,11 @@ def _array(rows: Rows, j: int, dim: str) -> Array:
         return np.asarray(rows.column(j, key[0], key[0] + 1)[0])
 
     dtype = {"f": "f8", "i": "i8", "s": "O"}[kind]
-    return Array(_heading(layout, j), LazyArray((rows.count,), dtype, read), (dim,), attrs)
+    return Array(heading(layout, j), LazyArray((rows.count,), dtype, read), (dim,), attrs)
 
 
-def _metadata(rows: Rows) -> dict[str, Any]:
+def metadata_of(rows: Rows) -> dict[str, Any]:
+    """How the table is written, and what stands above it."""
     layout = rows.layout
     found: dict[str, Any] = {
         "encoding": layout.encoding,
@@ -282,6 +292,7 @@ def _metadata(rows: Rows) -> dict[str, Any]:
     return found
 
 
-def _left_out(rows: Rows) -> list[str]:
+def left_out(rows: Rows) -> list[str]:
+    """A sentence for each column that is not carried over."""
     empty = [j for j in range(rows.layout.width - 1) if not _carried(rows, j)]
     return [f"column {j + 1}: it has neither a heading nor any value" for j in empty[:20]]
