@@ -198,7 +198,7 @@ class _Run:
         try:
             if self.cancel is not None and self.cancel.is_set():
                 raise Cancelled("stopped by the user", hint="Start it again to go on where it stopped.")
-            record |= self._convert(recording)
+            record |= self._convert(recording, record)
         except (FuseError, OSError, ValueError) as error:
             record |= failure(error)
         return self._close(record, started)
@@ -209,7 +209,7 @@ class _Run:
         self.listener.finished(record)
         return record
 
-    def _convert(self, recording: Recording) -> dict[str, Any]:
+    def _convert(self, recording: Recording, record: dict[str, Any]) -> dict[str, Any]:
         from sparc_fuse_core.download import safe_path
 
         place = self._fetch(recording)
@@ -224,11 +224,13 @@ class _Run:
             sha256=lead.sha256 if _plain(lead.sha256) else None,
         )
         with open_source(place) as source:
+            options = self._as_told(options, recording, source)
+            record["recipe"] = options.recipe.name if options.recipe else None
             facts = convert_one(
                 source,
                 folder,
                 recording.stem,
-                self._as_told(options, recording, source),
+                options,
                 progress=lambda done, total: self.listener.step(recording.path, "convert", done, total),
                 cancel=self.cancel,
             )
@@ -310,6 +312,7 @@ def convert_file(
     """Convert one file by path or address; a record as `convert_dataset` gives."""
     listener = listener or Listener()
     record, started = new_record(str(place)), time.monotonic()
+    record["recipe"] = options.recipe.name if options and options.recipe else None
     try:
         with open_source(place) as given:
             source, stem = _lead_and_stem(given)

@@ -124,7 +124,7 @@ def opened(source: Source, options: Options) -> tuple[xr.DataTree, Options]:
     try:
         tree = open_tree(source, **reader)
     except FuseError as error:
-        error.hint = f"{error.hint} It was read with the recipe {recipe.name!r}.".strip()
+        error.hint += f" It was read with the recipe {recipe.name!r}; `--recipe none` reads it without."
         raise
     tree.attrs["fuse_warnings"] = [*tree.attrs.get("fuse_warnings", []), *recipe.doubts]
     return tree, replace(options, reader=reader)

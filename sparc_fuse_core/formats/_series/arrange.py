@@ -188,6 +188,8 @@ def _stream(together: list[Signal], finder: Finder, late: float) -> Stream:
     if item.length or item.data.ndim == 1:
         data = stack([vector(s.item.data) for s in together])
         names = [s.item.leaf for s in together]
+        if len(together) == 1:
+            names = finder.use_labels(item, 1) or names
         units = [_unit(s.item) for s in together]
         name = item.name if len(together) == 1 else "/".join(item.group) or "_".join(names[:3])
     else:

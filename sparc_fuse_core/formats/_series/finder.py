@@ -206,8 +206,10 @@ class Finder:
     def _timed(self, item: Item, clock: Clock) -> Signal:
         given = self._options.rate
         rate = Rate(given, "rate=", True) if given else self._rate_for(item, contradict=False)
-        if rate is not None and not rate.strong and self._options.time_unit is not None:
-            rate = None  # a frequency of something else, most likely
+        if rate is not None and self._options.time_unit is not None:
+            # A weak one is a frequency of something else, most likely; a step may be in the unit of the clock.
+            same = abs(rate.hertz * (clock.step or clock.median) - 1) < 1e-3
+            rate = None if same or not rate.strong else rate
         axis = axis_of(clock, rate, self._options.time_unit)
         for warning in axis.warnings:
             if warning not in self._plan.warnings:
