@@ -72,6 +72,12 @@ def open_csv(source: Source, /, **options: Any) -> xr.DataTree:
     return pivoted(source, rows, chosen) if "pivot" in chosen else assemble(source, rows, chosen)
 
 
+def columns(source: Source) -> list[str]:
+    """The headings of a table; where it has none, the numbers of its columns from 0."""
+    layout = examine(source, {})
+    return [heading.strip() or str(j) for j, heading in enumerate(layout.headings or [""] * layout.width)]
+
+
 def _checked(source: Source, options: dict[str, Any]) -> dict[str, Any]:
     """The options with their values in order; FormatError for values that mean nothing."""
     chosen = {key: value for key, value in options.items() if value is not None and value != ""}
@@ -136,4 +142,5 @@ FORMAT = Format(
     sniff=_sniff,
     requires=("pandas",),
     options=_OPTIONS,
+    names=columns,
 )

@@ -15,6 +15,7 @@ from sparc_fuse_core.formats._container.h5 import SIGNATURE, USER_BLOCKS, Tree, 
 from sparc_fuse_core.formats._container.values import Item, flatten, is_number
 from sparc_fuse_core.formats._series.arrange import OPTIONS, Plan, arrange, options_of
 from sparc_fuse_core.formats._series.clock import SECONDS
+from sparc_fuse_core.formats._series.plan import arrays_of
 from sparc_fuse_core.model import Format
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ def open_hdf5(source: Source, /, **options: Any) -> xr.DataTree:
     return arrange(items, plan, chosen, tree.attributes)
 
 
+def arrays(source: Source) -> list[str]:
+    """Paths of the vectors and matrices of numbers in an HDF5 file."""
+    return arrays_of(flatten(Tree(source, open_h5(source)).read(), source.name)[0])
+
+
 def _heed_igor(item: Item) -> None:
     """Step, start and units of an Igor wave as plain attributes, where its axis is time.
 
@@ -79,4 +85,5 @@ FORMAT = Format(
     magic=tuple((block, SIGNATURE) for block in USER_BLOCKS),
     requires=("h5py", "hdf5plugin"),
     options=OPTIONS,
+    names=arrays,
 )

@@ -14,6 +14,7 @@ from sparc_fuse_core.formats._container.h5 import SIGNATURE
 from sparc_fuse_core.formats._container.values import Struct, flatten
 from sparc_fuse_core.formats._mat.v4 import byte_order, read_v4
 from sparc_fuse_core.formats._series.arrange import OPTIONS, Plan, arrange, options_of
+from sparc_fuse_core.formats._series.plan import arrays_of
 from sparc_fuse_core.model import Format
 
 if TYPE_CHECKING:
@@ -68,6 +69,12 @@ def read_variables(source: Source, kind: str) -> tuple[Struct, Plan]:
     return found, plan
 
 
+def arrays(source: Source) -> list[str]:
+    """Paths of the vectors and matrices of numbers in a MATLAB file."""
+    found, _ = read_variables(source, level(source.head(1024)))
+    return arrays_of(flatten(found, source.name)[0])
+
+
 def tree_of(found: Struct, plan: Plan, source: Source, options: Any) -> xr.DataTree:
     """The tree of named variables: first the layouts that we know, then the rules for everything."""
     from sparc_fuse_core.formats._mat.layouts import take_layouts
@@ -92,4 +99,5 @@ FORMAT = Format(
     sniff=_sniff,
     requires=("mat-io", "h5py", "hdf5plugin", "pandas"),
     options=OPTIONS,
+    names=arrays,
 )

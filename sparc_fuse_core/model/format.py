@@ -99,6 +99,8 @@ class Format:
         True when members may lie in folders below: ``members`` is given their paths too.
     options
         Names of reader options that settle an ambiguous file: ``rate``, ``time_column`` ...
+    names
+        What of a file those options may name: headings of a table, paths of arrays.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Format:
     parts: tuple[str, ...] = ()
     nested: bool = False
     options: tuple[str, ...] = ()
+    names: Callable[[Source], Sequence[str]] | None = None
 
 
 def limit_items(source: Source, what: str, count: int, most: int = _MAX_CHANNELS) -> None:

@@ -67,6 +67,11 @@ def plane(item: Item) -> bool:
     return 1 <= item.data.ndim <= 2 and item.size > 1
 
 
+def arrays_of(items: list[Item]) -> list[str]:
+    """Paths of what an option may name as a signal or as time."""
+    return [item.name for item in items if item.numeric and plane(item)]
+
+
 def fits(item: Item, path: str) -> bool:
     """True when ``path`` names this item, from the end of its path; ``*`` and ``?`` stand for any letters."""
     if item.name == path:
