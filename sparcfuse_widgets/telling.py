@@ -13,7 +13,7 @@ __all__ = ["form_of", "options_from", "recipe_from", "recipe_name"]
 
 _MOST_NAMES = 200
 _TIME = ("time_column", "time")  # what readers call it
-_PLAIN = ("rate", "time_unit", "units", "signals", "orientation")
+_PLAIN = ("rate", "time_unit", "orientation", "units", "signals")
 _UNITS = ("s", "ms", "us", "ns", "min", "h", "d")
 _WAYS = ("rows", "columns")
 

@@ -48,7 +48,7 @@ def test_an_ambiguous_file_opens_the_form_and_the_answers_read_it(study):
     model = shown(PreviewModel(), study, "two rates.mat")
     assert "contradict each other" in model.problem["message"] and model.kind == ""
     assert model.form["open"] and model.form["format"] == "mat"
-    assert model.form["fields"] == ["time", "rate", "time_unit", "units", "signals", "orientation"]
+    assert model.form["fields"] == ["time", "rate", "time_unit", "orientation", "units", "signals"]
     assert model.form["names"] == ["data", "t"]
     tell(model, rate="fast")
     assert model.problem["message"] == "The rate has to be a number of hertz above 0, not 'fast'."

@@ -368,7 +368,7 @@ def test_a_file_that_is_ambiguous_is_told_shown_saved_and_converted(chromium, un
         page.wait_for_selector(".fuse-opening .fuse-problem:has-text('number of hertz')")
         page.get_by_label("Rate (Hz)").fill("500")
         page.get_by_label("Units of the channels").fill("mV")
-        page.get_by_label("data").check()
+        page.get_by_role("checkbox", name="data", exact=True).check()
         page.get_by_label("Units of the channels").press("Enter")
         page.wait_for_selector(".fuse-plot[data-drawn]")
         page.wait_for_selector(".fuse-tell .fuse-status:has-text('Converting this file')")
