@@ -149,7 +149,8 @@ def convert_dataset(
         wanted is not None and len(wanted) == 1 and len(chosen) == 1 and _covers_exactly(wanted[0], chosen[0])
     )
     options = options or Options()
-    _refuse_idle(options.recipe, chosen)
+    if not flat:
+        _refuse_idle(options.recipe, chosen)
     run = _Run(catalogue, dataset, output_dir, options, listener or Listener(), cancel, flat, told or {})
     run.listener.plan(chosen)
     if jobs > 1:
@@ -162,9 +163,9 @@ def convert_dataset(
 
 def _refuse_idle(recipe: Recipe | None, chosen: Sequence[Recording]) -> None:
     """A recipe that fits no file at all was meant for something else."""
-    if recipe is not None and len(chosen) > 1 and all(recipe.fit(item.path) < 0 for item in chosen):
+    if recipe is not None and chosen and all(recipe.fit(item.path) < 0 for item in chosen):
         raise FuseError(
-            f"recipe {recipe.name!r} is for {', '.join(recipe.paths)}, none of the {len(chosen)} files is named so",
+            f"recipe {recipe.name!r} is for {', '.join(recipe.paths)}, no file among {len(chosen)} is named so",
             hint="Name the file, or change the paths of the recipe.",
         )
 
@@ -246,7 +247,7 @@ class _Run:
             return replace(options, reader={**options.reader, **self.told[path]}, recipe=None)
         if recipe is not None:
             return options if self.flat or recipe.fit(path) >= 0 else replace(options, recipe=None)
-        if not options.recipes or set(options.reader) & set(detect(source).options):
+        if not options.recipes or (options.reader and set(options.reader) & set(detect(source).options)):
             return options
         return replace(options, recipe=fitting(source, self.dataset.id, path))
 
@@ -295,7 +296,7 @@ def finish_facts(facts: dict[str, Any], place: Path | str) -> dict[str, Any]:
     skipped = facts.pop("skipped")
     return facts | {
         "status": "skipped" if skipped else "ok",
-        "descriptor_id": facts["format"],
+        "descriptor_id": facts["recipe"] or facts["format"],
         "mapping_score": 1.0,
         "local_path": str(place),
     }

@@ -261,7 +261,10 @@ def test_a_recipe_by_file_for_one_file_and_for_a_folder(tmp_path):
     opened = open_file(folder / "y.csv", recipe=recipe)
     assert opened["signals"].attrs["sampling_frequency"] == 100
     far = mine("far", 100, datasets=[], paths=["z*.csv"])
-    with pytest.raises(FuseError, match="none of the 2 files"):
+    with pytest.raises(FuseError, match="no file among 2"):
+        convert(folder, tmp_path / "far", recipe=far)
+    (folder / "x1.csv").unlink()
+    with pytest.raises(FuseError, match="no file among 1"):
         convert(folder, tmp_path / "far", recipe=far)
     sheet = mine("sheet", 100, datasets=[], formats=["mat"])
     (record,) = convert(folder / "y.csv", tmp_path / "mat", recipe=sheet)

@@ -65,7 +65,14 @@ def open_csv(source: Source, /, **options: Any) -> xr.DataTree:
     encoding, mark = encoding_of(head)
     chosen = _checked(source, options)
     if looks_like(head[mark:].decode(encoding, "replace")):
-        return open_labchart(source, chosen)
+        tree = open_labchart(source, chosen)
+        if idle := sorted(set(chosen) - {"delimiter", "decimal"}):
+            notes = tree.attrs.get("fuse_warnings", [])
+            tree.attrs["fuse_warnings"] = [
+                *notes,
+                f"LabChart's text says it itself: {', '.join(idle)} not used",
+            ]
+        return tree
     if chosen.get("orientation") == "rows":
         return assemble(source, turned(source, chosen), chosen)
     rows = Rows(source, examine(source, chosen), newline=newline_of(head, encoding))
@@ -93,6 +100,8 @@ def _checked(source: Source, options: dict[str, Any]) -> dict[str, Any]:
     for name, allowed in (("decimal", (".", ",")), ("orientation", ("columns", "rows"))):
         if name in chosen and chosen[name] not in allowed:
             raise _refusal(source, name, chosen[name], " or ".join(map(repr, allowed)))
+    if "pivot" in chosen and chosen.get("orientation") == "rows":
+        raise _refusal(source, "orientation", "rows", "either pivot= or orientation='rows'")
     if "header" in chosen and not isinstance(chosen["header"], int):
         raise _refusal(source, "header", chosen["header"], "True, False or the number of a line")
     if "delimiter" in chosen and (len(chosen["delimiter"]) != 1 or not chosen["delimiter"].isascii()):

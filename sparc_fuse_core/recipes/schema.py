@@ -243,7 +243,7 @@ _OPTIONS: dict[str, Check] = {
         rate=_number,
         time=_text,
         time_unit=_UNIT_OF_TIME,
-        units=_UNITS,
+        units=_any_of(_text, _list_of(_string)),
         names=_list_of(_string),
         orientation=_one_of(*_WAYS),
     ),
