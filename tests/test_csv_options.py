@@ -73,6 +73,14 @@ def test_a_named_time_that_falls_is_ambiguous(tmp_path: Path) -> None:
         _open(tmp_path, "a,b\n0,1\n1,2\n0,3\n1,4\n", time_column="a")
 
 
+def test_rows_stamped_alike_are_kept_when_the_time_is_named(tmp_path: Path) -> None:
+    text = "t,b\n" + "".join(f"{i // 2 * 3 + i // 5},{i}\n" for i in range(20))
+    assert "time" not in _open(tmp_path, text)
+    held = _open(tmp_path, text, time_column="t", time_unit="s")
+    assert held["time"].values.tolist() == [i // 2 * 3 + i // 5 for i in range(20)]
+    assert any("does not rise at every row (first from row 1 to 2)" in n for n in held.attrs["fuse_warnings"])
+
+
 def _clocked(rows: int) -> str:
     lines = [f"23:59:{50 + i // 8:02d}.{i % 8 * 125:03d}" for i in range(80)]
     lines += [f"00:{i // 480:02d}:{i // 8 % 60:02d}.{i % 8 * 125:03d}" for i in range(rows - 80)]

@@ -77,7 +77,8 @@ class Axis:
         if steps.missing:
             return f"has no value in some row (the first doubt is in row {steps.bad_row})"
         even = steps.rate() is not None
-        if not steps.increasing and not even:
+        # Programs that read a buffer stamp several rows alike: uneven, but a time when someone says that it is.
+        if not steps.increasing and not even and not (self.chosen and steps.repeats_only):
             return f"does not rise from row {steps.bad_row - 1} to row {steps.bad_row}"
         if not self.named and not even:
             return "has no heading and uneven steps"
@@ -114,6 +115,12 @@ class Axis:
         if self.base:
             self.notes.append(f"time runs from the first row, where {self.name!r} is {self.base}")
         return None
+
+    def tell_repeats(self) -> None:
+        """Say that several rows have the same time."""
+        if self.steps.repeats_only and self.steps.bad_row:
+            row = self.steps.bad_row
+            self.notes.append(f"{self.name!r} does not rise at every row (first from row {row - 1} to {row})")
 
     def rate(self) -> float | None:
         """Samples a second where the steps are even."""

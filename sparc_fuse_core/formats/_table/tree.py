@@ -109,6 +109,7 @@ def _plan(rows: Rows, candidates: list[Axis], facts: Stated, options: dict[str, 
             warnings.append(f"the sampling frequency of {rate} Hz is taken from the line {facts.line!r}")
         return Plan(None, rate, None, aside, warnings)
     start = axis.settle()
+    axis.tell_repeats()
     rate = _agreed(rows, axis, axis.rate(), facts, warnings)
     warnings += axis.notes
     return Plan(axis, rate, _with_date(rows.layout, axis, start), _aside(aside, axis), warnings)
