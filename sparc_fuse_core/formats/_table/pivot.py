@@ -132,7 +132,10 @@ def _signals(source: Source, rows: Rows, groups: _Groups, options: dict[str, Any
     if options.get("signals"):
         channels = numbers_only(source.name, layout, columns_of(source.name, layout, options["signals"]))
     if not channels:
-        raise FormatError(f"{source.name}: has no columns of numbers beside {layout.names[time]!r}")
+        raise FormatError(
+            f"{source.name}: has no columns of numbers beside {layout.names[time]!r}",
+            hint="Leave columns out of aside=, or name another time_column=.",
+        )
     names = told(source.name, layout, channels, options.get("names"), [heading(layout, j) for j in channels])
     units = told(source.name, layout, channels, options.get("units"), [layout.units[j] for j in channels])
     table = rows.matrix(channels, 0, rows.count).T
