@@ -189,6 +189,7 @@ def test_groups_without_time_are_matrices_that_end_in_nothing(tmp_path: Path) ->
         ({"pivot": "who", "time_column": "t", "time_unit": "parsec"}, "no unit of time"),
         ({"pivot": "who", "time_column": "t", "signals": ["say"]}, "does not hold numbers"),
         ({"pivot": "who", "orientation": "rows"}, "means nothing"),
+        ({"pivot": "who", "rate": 5}, "means nothing"),
         ({"time_column": ["when", "clock"]}, "no column 'when' or 'clock'"),
         ({"rate": 1, "signals": "say"}, "does not hold numbers"),
         ({"rate": 1, "aside": ["nope"]}, "no column 'nope'"),

@@ -147,6 +147,10 @@ def test_streams_are_told_one_by_one(tmp_path):
         ({"streams": [{"signals": "left", "rate": 5, "units": 3}]}, "no list of texts"),
         ({"streams": [{"signals": "left", "time": "ticks", "time_unit": "parsec"}]}, "no unit of time"),
         ({"intervals": [{"span": "span"}]}, "needs span and label"),
+        (
+            {"streams": [{"signals": "left", "rate": 5}], "rate": 6, "units": "V"},
+            "rate, units beside streams=",
+        ),
     ],
 )
 def test_streams_that_do_not_fit_are_refused(tmp_path, options, says):

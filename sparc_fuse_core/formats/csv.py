@@ -102,6 +102,8 @@ def _checked(source: Source, options: dict[str, Any]) -> dict[str, Any]:
             raise _refusal(source, name, chosen[name], " or ".join(map(repr, allowed)))
     if "pivot" in chosen and chosen.get("orientation") == "rows":
         raise _refusal(source, "orientation", "rows", "either pivot= or orientation='rows'")
+    if "pivot" in chosen and "rate" in chosen:
+        raise _refusal(source, "rate", chosen["rate"], "the time of the rows with time_column= beside pivot=")
     if "header" in chosen and not isinstance(chosen["header"], int):
         raise _refusal(source, "header", chosen["header"], "True, False or the number of a line")
     if "delimiter" in chosen and (len(chosen["delimiter"]) != 1 or not chosen["delimiter"].isascii()):

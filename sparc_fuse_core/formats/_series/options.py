@@ -73,6 +73,12 @@ def options_of(given: Mapping[str, Any], name: str) -> Options:
                 hint='Write streams=[{"signals": "ecg", "rate": 1000}].',
             )
         out.streams.append(said)
+    beside = [key for key in OPTIONS if key not in ("streams", "intervals") and given.get(key)]
+    if out.streams and beside:
+        raise FormatError(
+            f"{name}: {', '.join(beside)} beside streams= would be left unheeded",
+            hint="Say it of each stream in streams=, or leave out streams= (and the recipe that gives it).",
+        )
     for row in _rows(given, "intervals", name):
         if not row.get("span") or not row.get("label"):
             raise FormatError(
