@@ -111,11 +111,13 @@ def convert(
     file_format: str = "zarr",
     zarr_format: int = 3,
     overwrite: bool = False,
+    recipe: str | os.PathLike[str] | None = None,
     **reader_options: Any,
 ) -> list[dict[str, Any]]:
     """Convert a file, a folder or an address (https://, s3://).
 
-    ``reader_options`` tell what an ambiguous file does not say itself, for example ``rate=1000``.
+    ``reader_options`` tell what an ambiguous file does not say itself, for example ``rate=1000``; ``recipe`` is
+    a TOML file that does so, in a folder for the files that its ``paths`` name.
 
     Returns
     -------
@@ -124,9 +126,14 @@ def convert(
     """
     from sparc_fuse_core.bulk import convert_dataset, convert_file
     from sparc_fuse_core.pipeline import Options
+    from sparc_fuse_core.recipes import load
 
     options = Options(
-        file_format=file_format, zarr_format=zarr_format, overwrite=overwrite, reader=reader_options
+        file_format=file_format,
+        zarr_format=zarr_format,
+        overwrite=overwrite,
+        reader=reader_options,
+        recipe=None if recipe is None else load(recipe),
     )
     text = os.fspath(source)
     if "://" not in text and Path(text).expanduser().is_dir():

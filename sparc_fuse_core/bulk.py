@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -19,6 +19,7 @@ from sparc_fuse_core.source import Source, open_source
 
 if TYPE_CHECKING:
     from sparc_fuse_core.catalogue import Catalogue, Dataset, File
+    from sparc_fuse_core.recipes import Recipe
 
 __all__ = ["Listener", "Recording", "convert_dataset", "convert_file", "recordings", "select"]
 
@@ -116,8 +117,11 @@ def convert_dataset(
     listener: Listener | None = None,
     cancel: threading.Event | None = None,
     jobs: int = 1,
+    told: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
     """Convert the primary files of a dataset, or those that ``paths`` name.
+
+    ``told`` holds, by path, reader options for single files; no recipe is used for those.
 
     Returns
     -------
@@ -130,6 +134,8 @@ def convert_dataset(
         The catalogue itself failed. Failures of single files are records, not exceptions.
     ValueError
         Nothing was selected.
+    FuseError
+        ``options.recipe`` is for none of the files.
     """
     from sparc_fuse_core.catalogue import primary_files
 
@@ -142,7 +148,10 @@ def convert_dataset(
     flat = (
         wanted is not None and len(wanted) == 1 and len(chosen) == 1 and _covers_exactly(wanted[0], chosen[0])
     )
-    run = _Run(catalogue, dataset, output_dir, options or Options(), listener or Listener(), cancel, flat)
+    options = options or Options()
+    if not flat:
+        _refuse_idle(options.recipe, chosen)
+    run = _Run(catalogue, dataset, output_dir, options, listener or Listener(), cancel, flat, told or {})
     run.listener.plan(chosen)
     if jobs > 1:
         with ThreadPoolExecutor(jobs, thread_name_prefix="fuse-file") as pool:
@@ -150,6 +159,15 @@ def convert_dataset(
     else:
         records = [run.convert(recording) for recording in chosen]
     return records + [run.missing(path) for path in missing]
+
+
+def _refuse_idle(recipe: Recipe | None, chosen: Sequence[Recording]) -> None:
+    """A recipe that fits no file at all was meant for something else."""
+    if recipe is not None and chosen and all(recipe.fit(item.path) < 0 for item in chosen):
+        raise FuseError(
+            f"recipe {recipe.name!r} is for {', '.join(recipe.paths)}, no file among {len(chosen)} is named so",
+            hint="Name the file, or change the paths of the recipe.",
+        )
 
 
 def _covers_exactly(path: str, recording: Recording) -> bool:
@@ -166,6 +184,7 @@ class _Run:
     listener: Listener
     cancel: threading.Event | None
     flat: bool
+    told: Mapping[str, Mapping[str, Any]]
 
     def missing(self, path: str) -> dict[str, Any]:
         error = NotFound(
@@ -180,7 +199,7 @@ class _Run:
         try:
             if self.cancel is not None and self.cancel.is_set():
                 raise Cancelled("stopped by the user", hint="Start it again to go on where it stopped.")
-            record |= self._convert(recording)
+            record |= self._convert(recording, record)
         except (FuseError, OSError, ValueError) as error:
             record |= failure(error)
         return self._close(record, started)
@@ -191,7 +210,7 @@ class _Run:
         self.listener.finished(record)
         return record
 
-    def _convert(self, recording: Recording) -> dict[str, Any]:
+    def _convert(self, recording: Recording, record: dict[str, Any]) -> dict[str, Any]:
         from sparc_fuse_core.download import safe_path
 
         place = self._fetch(recording)
@@ -206,6 +225,8 @@ class _Run:
             sha256=lead.sha256 if _plain(lead.sha256) else None,
         )
         with open_source(place) as source:
+            options = self._as_told(options, recording, source)
+            record["recipe"] = options.recipe.name if options.recipe else None
             facts = convert_one(
                 source,
                 folder,
@@ -215,6 +236,20 @@ class _Run:
                 cancel=self.cancel,
             )
         return finish_facts(facts, place)
+
+    def _as_told(self, options: Options, recording: Recording, source: Source) -> Options:
+        """The options with the recipe for this recording, unless the user says how to read it."""
+        from sparc_fuse_core.formats import detect
+        from sparc_fuse_core.recipes import fitting
+
+        path, recipe = recording.path, options.recipe
+        if path in self.told:
+            return replace(options, reader={**options.reader, **self.told[path]}, recipe=None)
+        if recipe is not None:
+            return options if self.flat or recipe.fit(path) >= 0 else replace(options, recipe=None)
+        if not options.recipes or (options.reader and set(options.reader) & set(detect(source).options)):
+            return options
+        return replace(options, recipe=fitting(source, self.dataset.id, path))
 
     def _fetch(self, recording: Recording) -> Path:
         """All members on this machine, side by side; the place of the leading one."""
@@ -261,7 +296,7 @@ def finish_facts(facts: dict[str, Any], place: Path | str) -> dict[str, Any]:
     skipped = facts.pop("skipped")
     return facts | {
         "status": "skipped" if skipped else "ok",
-        "descriptor_id": facts["format"],
+        "descriptor_id": facts["recipe"] or facts["format"],
         "mapping_score": 1.0,
         "local_path": str(place),
     }
@@ -278,6 +313,7 @@ def convert_file(
     """Convert one file by path or address; a record as `convert_dataset` gives."""
     listener = listener or Listener()
     record, started = new_record(str(place)), time.monotonic()
+    record["recipe"] = options.recipe.name if options and options.recipe else None
     try:
         with open_source(place) as given:
             source, stem = _lead_and_stem(given)

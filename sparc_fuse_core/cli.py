@@ -14,6 +14,7 @@ from sparc_fuse_core.errors import FuseError
 
 if TYPE_CHECKING:
     from sparc_fuse_core.catalogue import Catalogue
+    from sparc_fuse_core.recipes import Recipe
 
 __all__ = ["main"]
 
@@ -70,6 +71,7 @@ def _catalogue_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--rate", type=float, metavar="HZ", help="Sampling frequency, for files that do not say it.")
 @click.option("--time-column", metavar="NAME", help="Time column, for tables that do not say it.")
 @click.option("--reader-option", "reader", multiple=True, metavar="KEY=VALUE", help="Other reader options.")
+@click.option("--recipe", metavar="FILE", help="How to read, as a TOML file or by name; none: no recipes.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Files at once.")
 @click.option("--resume/--no-resume", default=True, help="Continue half-written outputs.")
 @_catalogue_option
@@ -85,6 +87,7 @@ def convert(
     rate: float | None,
     time_column: str | None,
     reader: Sequence[str],
+    recipe: str | None,
     jobs: int,
     resume: bool,
     catalogue: str | None,
@@ -104,6 +107,8 @@ def convert(
         overwrite=overwrite,
         resume=resume,
         reader=_reader_options(rate, time_column, reader),
+        recipe=_recipe(recipe),
+        recipes=recipe != "none",
     )
     place, dataset_id = _place(source, catalogue)
     with Bars(quiet=as_json) as bars:
@@ -151,6 +156,16 @@ def _reader_options(rate: float | None, time_column: str | None, more: Sequence[
     if time_column is not None:
         options["time_column"] = time_column
     return options
+
+
+def _recipe(given: str | None) -> Recipe | None:
+    """A recipe by its file, or by the name that `sparc-fuse recipes` lists."""
+    from sparc_fuse_core.recipes import load, recipes
+
+    if given is None or given == "none":
+        return None
+    named = [held for held in recipes() if held.name == given and not Path(given).exists()]
+    return named[0] if named else load(given)
 
 
 def _value(text: str) -> Any:
@@ -235,12 +250,13 @@ def files(
 @cli.command()
 @click.argument("file")
 @click.option("--reader-option", "reader", multiple=True, metavar="KEY=VALUE")
+@click.option("--recipe", metavar="FILE")
 @click.option("--json", "as_json", is_flag=True)
-def info(file: str, reader: Sequence[str], as_json: bool) -> None:
+def info(file: str, reader: Sequence[str], recipe: str | None, as_json: bool) -> None:
     """Say what FILE holds, without converting it."""
     from sparc_fuse_core.summary import summarise, summary_lines
 
-    facts = summarise(file, **_reader_options(None, None, reader))
+    facts = summarise(file, recipe=_recipe(recipe), **_reader_options(None, None, reader))
     click.echo(
         json.dumps(facts, indent=2, ensure_ascii=False) if as_json else "\n".join(summary_lines(facts))
     )
@@ -279,6 +295,24 @@ def formats(as_json: bool) -> None:
         return
     for row in rows:
         click.echo(f"{row['kind']:9} {row['title']:42} {' '.join(row['suffixes'])}")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True)
+def recipes(as_json: bool) -> None:
+    """List the recipes: how files of certain datasets are read; your own first."""
+    from dataclasses import asdict
+
+    from sparc_fuse_core.recipes import folder
+    from sparc_fuse_core.recipes import recipes as held
+
+    if as_json:
+        click.echo(json.dumps([asdict(recipe) for recipe in held()], indent=2, ensure_ascii=False))
+        return
+    for recipe in held():
+        whose = "your own" if recipe.sha256 else f"dataset {', '.join(recipe.datasets)}"
+        click.echo(f"{recipe.name:20} {whose:14} {', '.join(recipe.paths):24} {recipe.title}")
+    click.echo(f"Your own lie in {folder()}")
 
 
 @cli.command()

@@ -111,7 +111,11 @@ class Queue:
         self._thread: threading.Thread | None = None
 
     def submit(self, request: dict[str, Any]) -> Job:
-        """Queue a conversion: dataset_id, paths, file_format, output_dir, version, catalogue, overwrite."""
+        """Queue a conversion.
+
+        ``request`` has dataset_id, paths, file_format, output_dir, version, catalogue, overwrite, and ``told``:
+        reader options of single files by path.
+        """
         job = Job(self.folder / f"{time.time_ns():020d}-{secrets.token_urlsafe(16)}")
         job.folder.mkdir(mode=0o700)
         _write(job.folder / "request.json", request)
@@ -354,6 +358,7 @@ def _convert(job: Job, stop: threading.Event) -> list[dict[str, Any]]:
         options=options,
         listener=teller,
         cancel=stop,
+        told=asked.get("told") or {},
     )
 
 

@@ -16,18 +16,27 @@ from sparc_fuse_core.source import Source, open_source
 from sparc_fuse_core.timeindex import with_time
 
 if TYPE_CHECKING:
+    from sparc_fuse_core.recipes import Recipe
+
     Opened = xr.Dataset | xr.DataTree
 
 __all__ = ["decoded", "open_file", "open_zarr", "stream_names", "streams_view"]
 
 
-def open_file(place: str | os.PathLike[str] | Source, **options: Any) -> Opened:
+def open_file(
+    place: str | os.PathLike[str] | Source,
+    *,
+    recipe: str | os.PathLike[str] | Recipe | None = None,
+    **options: Any,
+) -> Opened:
     """A source file as it will be after conversion, without converting it.
 
     Parameters
     ----------
     place
         Path, ``https://`` or ``s3://`` address of a file in any format that `formats` lists.
+    recipe
+        A TOML file (or a recipe that is loaded) which says how to read it.
     **options
         What an ambiguous file does not say itself: ``rate=`` (Hz), ``time_column=`` …
 
@@ -41,9 +50,11 @@ def open_file(place: str | os.PathLike[str] | Source, **options: Any) -> Opened:
     FuseError
         `NotSupported`, `FormatError` and its kin, each with a hint.
     """
-    from sparc_fuse_core.formats import open_tree
+    from sparc_fuse_core.pipeline import Options, opened
+    from sparc_fuse_core.recipes import Recipe, load
 
-    return decoded(open_tree(open_source(place), **options))
+    held = recipe if recipe is None or isinstance(recipe, Recipe) else load(recipe)
+    return decoded(opened(open_source(place), Options(reader=options, recipe=held))[0])
 
 
 def decoded(tree: xr.DataTree) -> Opened:

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,20 @@ from sparc_fuse_core.source import Source
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["FILE_FORMATS", "Options", "convert_one", "exclusive", "output_name"]
+    from sparc_fuse_core.recipes import Recipe
+
+__all__ = ["FILE_FORMATS", "Options", "convert_one", "exclusive", "opened", "output_name"]
 
 FILE_FORMATS = ("zarr", "zarr.zip", "npz", "mat")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to convert; equal options and source give equal bytes."""
+    """How to convert; equal options and source give equal bytes.
+
+    ``recipe`` is used for every file that it fits; without one, ``recipes`` says whether those that fit the
+    dataset and the path are looked for.
+    """
 
     file_format: str = "zarr"
     zarr_format: int = 3
@@ -34,7 +40,8 @@ class Options:
     resume: bool = True
     reader: Mapping[str, Any] = field(default_factory=dict)
     dataset: Mapping[str, Any] | None = None
-    recipe: str | None = None
+    recipe: Recipe | None = None
+    recipes: bool = True
     workers: int | None = None
     sha256: str | None = None
 
@@ -70,25 +77,24 @@ def convert_one(
     Returns
     -------
     dict
-        ``std_path``, ``format``, ``kind``, ``bytes_in``, ``bytes_out``, ``sha256``, ``warnings``, and
-        ``skipped`` when the output was there already.
+        ``std_path``, ``format``, ``kind``, ``recipe``, ``bytes_in``, ``bytes_out``, ``sha256``, ``warnings``,
+        and ``skipped`` when the output was there already.
 
     Raises
     ------
     FuseError
         Whatever went wrong; nothing is left that looks finished.
     """
-    from sparc_fuse_core.formats import open_tree
     from sparc_fuse_core.formats._sets import members
 
     options = options or Options()
     files = members(source)
-    # A conversion reads everything anyway: files without an index are gone through to their end first.
-    tree = open_tree(files[0], **{"scan": True, **options.reader})
+    tree, options = opened(files[0], options)
     kind, name = str(tree.attrs["fuse_kind"]), str(tree.attrs["fuse_format"])
     target = folder / output_name(stem, kind, options.file_format, options.zarr_format)
     nbytes = sum(file.size for file in files)
     facts: dict[str, Any] = {"std_path": str(target), "format": name, "kind": kind, "bytes_in": nbytes}
+    facts["recipe"] = options.recipe.name if options.recipe else None
     with _disk_errors(target), exclusive(target):
         if target.exists() and not options.overwrite:
             _same_source(target, files)
@@ -106,6 +112,25 @@ def convert_one(
         "warnings": warnings,
         "skipped": False,
     }
+
+
+def opened(source: Source, options: Options) -> tuple[xr.DataTree, Options]:
+    """The file as its recipe says, and the options with those of the recipe among them."""
+    from sparc_fuse_core.formats import detect, open_tree
+    from sparc_fuse_core.formats._sets import leading
+
+    # A conversion reads everything anyway: files without an index are gone through to their end first.
+    recipe, whole = options.recipe, {"scan": True}
+    if recipe is None:
+        return open_tree(source, **{**whole, **options.reader}), options
+    reader = recipe.options(source.name, detect(leading(source)).name, options.reader)
+    try:
+        tree = open_tree(source, **{**whole, **reader})
+    except FuseError as error:
+        error.hint += f" It was read with the recipe {recipe.name!r}; `--recipe none` reads it without."
+        raise
+    tree.attrs["fuse_warnings"] = [*tree.attrs.get("fuse_warnings", []), *recipe.doubts]
+    return tree, replace(options, reader=reader)
 
 
 def _same_source(target: Path, files: Sequence[Source]) -> None:
@@ -208,7 +233,7 @@ class _Conversion:
             sha256=self.digest.result(),
             options=_recorded(options),
             dataset=options.dataset,
-            recipe=options.recipe,
+            recipe=options.recipe.mark if options.recipe else None,
             converted_at=started,
         )
 

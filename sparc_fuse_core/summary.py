@@ -10,17 +10,21 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
+    from sparc_fuse_core.recipes import Recipe
+
 __all__ = ["summarise", "summary_lines"]
 
 
-def summarise(place: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
+def summarise(
+    place: str | os.PathLike[str], *, recipe: Recipe | None = None, **options: Any
+) -> dict[str, Any]:
     """Facts of a source file: format, streams or scenes, events, warnings. Only the header is read."""
-    from sparc_fuse_core.formats import open_tree
+    from sparc_fuse_core.pipeline import Options, opened
     from sparc_fuse_core.provenance import strict_json
     from sparc_fuse_core.source import open_source
 
     with open_source(place) as source:
-        tree = open_tree(source, **options)
+        tree, _ = opened(source, Options(reader=options, recipe=recipe))
         facts: dict[str, Any] = {
             "name": source.name,
             "size": source.size,

@@ -61,6 +61,7 @@ class Dashboard(ipywidgets.VBox):
         self.dataset.observe(self._show_files, "files")
         self.tree.observe(self._offer, "selected")
         self.tree.observe(self._preview, "active")
+        self.preview.model.observe(self._heed, "told")
         self.convert.observe(lambda _: self.results.refresh(), "finished")
 
     @guarded
@@ -72,6 +73,7 @@ class Dashboard(ipywidgets.VBox):
 
     @guarded
     def _show_files(self, _: Any) -> None:
+        self.preview.model.told = {}  # it was about files of another dataset or version
         self.tree.show(self.dataset.files, str(self.dataset.card.get("id", "")), self.dataset.notes)
         self._offer(None)
 
@@ -93,7 +95,12 @@ class Dashboard(ipywidgets.VBox):
 
             groups = (group.members for group in recordings(self.dataset.files))
             members = next(held for held in groups if any(f.path == self.tree.active for f in held))
-            self.preview.model.load_from(self.dataset.catalogue, self.tree.active, members)
+            number = str(self.dataset.card.get("id", ""))
+            self.preview.model.load_from(self.dataset.catalogue, self.tree.active, members, number)
+
+    @guarded
+    def _heed(self, _: Any) -> None:
+        self.convert.told = dict(self.preview.model.told)
 
 
 def _column(children: list[Any], name: str) -> ipywidgets.VBox:

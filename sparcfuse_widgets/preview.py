@@ -8,18 +8,18 @@ import ipywidgets
 
 from sparcfuse_widgets.guard import guarded
 from sparcfuse_widgets.image import ImagePreview
+from sparcfuse_widgets.opening_state import PreviewModel
 from sparcfuse_widgets.panel import Panel, module, style
-from sparcfuse_widgets.preview_state import PreviewModel
 from sparcfuse_widgets.signals import SignalPreview
 
 __all__ = ["FilePreview"]
 
 
 class _Opening(Panel, PreviewModel):
-    """Name of the file, how far its opening is, notes, and the text of files that are only text."""
+    """Name of the file, how far its opening is, notes, what the user tells of it, and text that is only text."""
 
     _esm = module("preview.js")
-    _css = style("preview")
+    _css = style("preview", "tell")
 
 
 class FilePreview(ipywidgets.VBox):

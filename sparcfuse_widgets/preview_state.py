@@ -1,28 +1,26 @@
-"""What the previews know: a window of a recording, a plane of an image, and which of them shows a file."""
+"""What the views know: a window of a recording, a plane of an image."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from traitlets import Bool, Bytes, Dict, Float, List, Unicode, observe
+from traitlets import Bytes, Dict, Float, List, Unicode, observe
 
 from sparcfuse_widgets.background import Background
 from sparcfuse_widgets.guard import guarded, problem_of
 from sparcfuse_widgets.state import Model
 
-__all__ = ["ImageModel", "PreviewModel", "SignalModel"]
+__all__ = ["ImageModel", "SignalModel"]
 
 _MOST_CHANNELS = 64
 _SERIAL = itertools.count(1)  # makes each answer differ from the last: the page waits for a change
 _FIRST_CHANNELS = 12
 _OVERVIEW_VALUES = 1 << 31  # reading more than this for a look is not worth the wait
 _REMOTE_VALUES = 1 << 25
-_FETCH_WHOLE = 64 << 20  # smaller files are fetched: converting needs them anyway, and panning is faster
 
 
 class SignalModel(Model):
@@ -307,74 +305,3 @@ def first_plane(card: dict[str, Any], number: int) -> dict[str, Any]:
     middle = {d: int(n) // 2 for d, n in card["sizes"].items() if d not in ("c", "y", "x")}
     shown = [{"index": i, "color": color} for i, color in enumerate(card["colors"][:6])]
     return {"scene": number, "indexes": middle, "box": None, "size": 800, "channels": shown}
-
-
-class PreviewModel(Model):
-    """Opens a file and says which of the previews shows it: ``kind`` is signals, image, text or empty."""
-
-    kind = Unicode("").tag(sync=True)
-    path = Unicode("").tag(sync=True)
-    lines = List(Unicode()).tag(sync=True)
-    notes = List(Unicode()).tag(sync=True)
-    fetched = Float(-1.0).tag(sync=True)
-    cancellable = Bool(False).tag(sync=True)
-
-    opened: Any = None
-    remote = False
-
-    @guarded
-    def load(self, place: Any, title: str = "") -> None:
-        """Show a local file or an address."""
-        self._open(lambda cancel: (place, "://" in str(place)), title or Path(str(place)).name)
-
-    @guarded
-    def load_from(self, catalogue: Any, path: str, members: Sequence[Any]) -> None:
-        """Show a file of a catalogue; ``members`` are the files of its recording, itself among them."""
-
-        def place(cancel: threading.Event) -> tuple[Any, bool]:
-            lead = next(member for member in members if member.path == path)
-            if len(members) == 1 and lead.url and lead.size > _FETCH_WHOLE:
-                return lead.url, True
-            here = None
-            for member in members:
-                told = catalogue.fetch(member, progress=self._progress, cancel=cancel)
-                here = told if member.path == path else here
-            return here, False
-
-        self._open(place, path)
-
-    def _progress(self, done: int, total: int | None) -> None:
-        share = done / total if total else 0.0
-        if share - self.fetched > 0.01 or share >= 1:
-            self._background.deliver(setattr, self, "fetched", share)
-
-    def _open(self, place: Any, title: str) -> None:
-        self.kind, self.path, self.lines, self.notes, self.fetched = "", title, [], [], -1.0
-        self.cancellable = True
-
-        def read(cancel: threading.Event) -> Any:
-            from sparc_fuse_core import open_file
-
-            where, remote = place(cancel)
-            return open_file(where), remote
-
-        self.work(read, self._show)
-
-    def _show(self, answer: Any) -> None:
-        from sparc_fuse_core.previews import scenes, streams
-        from sparc_fuse_core.previews.figure import describe
-
-        self.opened, self.remote = answer
-        self.notes = [str(note) for note in self.opened.attrs.get("fuse_warnings", [])][:20]
-        self.cancellable, self.fetched = False, -1.0
-        if hasattr(self.opened, "subtree"):
-            kind = "image" if scenes(self.opened) else "text"
-        else:
-            kind = "signals" if streams(self.opened) else "text"
-            self.lines = [] if kind == "signals" else describe(self.opened)
-        self.kind = kind
-
-    def do_cancel(self, _: dict[str, Any]) -> None:
-        """The page no longer wants the file."""
-        self._background.cancel()
-        self.busy, self.cancellable, self.fetched = False, False, -1.0

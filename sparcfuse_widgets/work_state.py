@@ -39,6 +39,7 @@ class ConvertModel(Model):
     rows = List(Dict()).tag(sync=True)
     counts = Dict().tag(sync=True)
     finished = Int(0, help="grows when a job ends or a file of it is through")
+    told = Dict(help="by path, how to read files that do not say it themselves")
 
     def __init__(self, queue: Any = None, **values: Any) -> None:
         self._queue = queue
@@ -101,6 +102,7 @@ class ConvertModel(Model):
                 "file_format": self.file_format,
                 "output_dir": str(folder),
                 "overwrite": self.overwrite,
+                **({"told": dict(self.told)} if self.told else {}),
             }
         )
         self.follow(job)

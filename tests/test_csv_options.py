@@ -73,6 +73,14 @@ def test_a_named_time_that_falls_is_ambiguous(tmp_path: Path) -> None:
         _open(tmp_path, "a,b\n0,1\n1,2\n0,3\n1,4\n", time_column="a")
 
 
+def test_rows_stamped_alike_are_kept_when_the_time_is_named(tmp_path: Path) -> None:
+    text = "t,b\n" + "".join(f"{i // 2 * 3 + i // 5},{i}\n" for i in range(20))
+    assert "time" not in _open(tmp_path, text)
+    held = _open(tmp_path, text, time_column="t", time_unit="s")
+    assert held["time"].values.tolist() == [i // 2 * 3 + i // 5 for i in range(20)]
+    assert any("does not rise at every row (first from row 1 to 2)" in n for n in held.attrs["fuse_warnings"])
+
+
 def _clocked(rows: int) -> str:
     lines = [f"23:59:{50 + i // 8:02d}.{i % 8 * 125:03d}" for i in range(80)]
     lines += [f"00:{i // 480:02d}:{i // 8 % 60:02d}.{i % 8 * 125:03d}" for i in range(rows - 80)]
@@ -131,3 +139,81 @@ def test_a_long_table_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.
         assert np.array_equal(part[0], np.arange(start, start + 5000))
         kept = sum(block.nbytes for block in held[0]._cache.values())
         assert kept <= (1 << 16) + 2 * (1 << 14)
+
+
+_LONG = "who,t (ms),a (mV),b,say\n" + "".join(
+    f"{w},{i * 2},{i + 10 * k},{i * i},{'x' if k else 'y'}{i}\n"
+    for k, w in enumerate("pq")
+    for i in range(12)
+)
+
+
+def test_a_long_table_is_set_side_by_side(tmp_path: Path) -> None:
+    held = _open(tmp_path, _LONG, pivot="who", time_column="t")
+    steps = np.arange(12)
+    np.testing.assert_array_equal(held["signals"].values, [steps, steps**2, steps + 10, steps**2])
+    assert held.attrs["sampling_frequency"] == 500.0
+    assert held["channel_name"].values.tolist() == ["p a", "p b", "q a", "q b"]
+    assert held["channel_units"].values.tolist() == ["mV", "", "mV", ""]
+    assert held["say"].dims == ("who", "time") and held["say"].values[1, 3] == "x3"
+    aside = _open(tmp_path, _LONG, pivot="who", time_column="t", aside=["b"], names={"a": "force"})
+    assert aside["channel_name"].values.tolist() == ["p force", "q force"]
+    assert aside["b"].dims == ("time",) and aside["b"].values.tolist() == (steps**2).tolist()
+
+
+def test_groups_with_times_of_their_own_are_streams(tmp_path: Path) -> None:
+    text = "".join(line for line in _LONG.splitlines(keepends=True) if not line.startswith("q,22,"))
+    text = text.replace("q,4,", "q,5,")
+    held = _open(tmp_path, text, pivot="who", time_column="t")
+    assert held["signals"].shape == (2, 12) and held["signals_q"].shape == (2, 11)
+    assert held["time_q"].values[2] == 0.005 and "sampling_frequency" not in held["signals_q"].attrs
+    assert held["q_say"].values.tolist() == [f"x{i}" for i in range(11)]
+    assert any("differ" in note for note in held.attrs["fuse_warnings"])
+
+
+def test_groups_without_time_are_matrices_that_end_in_nothing(tmp_path: Path) -> None:
+    held = _open(tmp_path, "k,v,s\n1,1.5,a\n2,2.5,b\n1,3.5,c\n2,4.5,d\n1,5.5,e\n", pivot=0)
+    assert held.attrs["fuse_kind"] == "table" and held["k_name"].values.tolist() == ["1", "2"]
+    np.testing.assert_array_equal(held["v"].values, [[1.5, 3.5, 5.5], [2.5, 4.5, np.nan]])
+    assert held["s"].values.tolist() == [["a", "c", "e"], ["b", "d", ""]]
+    assert held["k_rows"].values.tolist() == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"pivot": "whom"}, "no column 'whom'"),
+        ({"pivot": "who", "time_column": "b"}, "b"),
+        ({"pivot": "b", "time_column": "t"}, "does not rise within"),
+        ({"pivot": "who", "time_column": "say"}, "does not hold numbers"),
+        ({"pivot": "who", "time_column": "t", "time_unit": "parsec"}, "no unit of time"),
+        ({"pivot": "who", "time_column": "t", "signals": ["say"]}, "does not hold numbers"),
+        ({"pivot": "who", "orientation": "rows"}, "means nothing"),
+        ({"pivot": "who", "rate": 5}, "means nothing"),
+        ({"time_column": ["when", "clock"]}, "no column 'when' or 'clock'"),
+        ({"rate": 1, "signals": "say"}, "does not hold numbers"),
+        ({"rate": 1, "aside": ["nope"]}, "no column 'nope'"),
+        ({"rate": 1, "names": {"nope": "x"}}, "no column 'nope'"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, Any], says: str) -> None:
+    text = _LONG.replace("p,4,2,4,", "p,4,2,0,") if options.get("time_column") == "b" else _LONG
+    with pytest.raises(FormatError) as raised:
+        _open(tmp_path, text, **options)
+    assert says in str(raised.value) and raised.value.hint
+
+
+def test_channels_are_chosen_named_and_measured(tmp_path: Path) -> None:
+    text = "clock (s),a1,a2 (V),b,n\n" + "".join(f"{i / 4},{i},{i * 2},{i * 3},w{i}\n" for i in range(20))
+    held = _open(
+        tmp_path,
+        text,
+        time_column=["when", "clock"],
+        signals=["a*"],
+        names={"a1": "left"},
+        units={"a?": "mV"},
+    )
+    assert held["channel_name"].values.tolist() == ["left", "a2"]
+    assert held["channel_units"].values.tolist() == ["mV", "mV"]
+    assert held.attrs["sampling_frequency"] == 4 and held["b"].dims == ("time",)
+    assert held["n"].values[3] == "w3"

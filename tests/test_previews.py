@@ -24,7 +24,8 @@ from sparc_fuse_core.previews import preview as draw
 from sparc_fuse_core.previews.image import STRIP
 from sparc_fuse_core.previews.signals import BLOCK
 from sparcfuse_widgets import FilePreview, ImagePreview, SignalPreview
-from sparcfuse_widgets.preview_state import ImageModel, PreviewModel, SignalModel
+from sparcfuse_widgets.opening_state import PreviewModel
+from sparcfuse_widgets.preview_state import ImageModel, SignalModel
 
 RNG = np.random.default_rng(7)
 RAW = RNG.integers(-3000, 3000, (5, 20_000), dtype="i2")

@@ -14,7 +14,14 @@ from pathlib import PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sparc_fuse_core.errors import FormatError, FuseError, MissingDependency, NotSupported, Truncated
+from sparc_fuse_core.errors import (
+    Ambiguous,
+    FormatError,
+    FuseError,
+    MissingDependency,
+    NotSupported,
+    Truncated,
+)
 from sparc_fuse_core.formats._refusals import refusal_of
 
 if TYPE_CHECKING:
@@ -145,6 +152,8 @@ def open_tree(source: Source, format_: Format | None = None, **options: Any) -> 
     except FuseError as error:
         error.source = error.source or source.url
         error.hint = error.hint or "Fetch the file again, or ask its authors for an intact copy."
+        if isinstance(error, Ambiguous) and "=" in error.hint:  # an option settles it
+            error.hint += " A recipe keeps the answer for later: the dashboard saves one, --recipe names one."
         raise
     except (KeyboardInterrupt, MemoryError):
         raise

@@ -11,9 +11,11 @@ from end to end before the number of its rows is known. Only an index and a smal
 - The other columns of numbers are the channels. Columns of text keep their own names, along time.
 - Without a time axis or a stated rate nothing says that rows are samples: the columns are kept as a table.
 
-Options: ``rate`` (Hz), ``time_column`` (heading or number from 0), ``time_unit``, ``units`` (one or one a
-channel), ``delimiter``, ``decimal``, ``header`` (False, True or the number of its line from 0) and
-``orientation`` ("rows" when each line is a channel).
+Options: ``rate`` (Hz), ``time_column`` (heading or number from 0; of several the first that is there),
+``time_unit``, ``signals`` (the columns that are channels), ``aside`` (columns of numbers that are none), ``names``
+and ``units`` (one a channel, or by column), ``pivot`` (the column that tells apart what stands below each other),
+``delimiter``, ``decimal``, ``header`` (False, True or the number of its line from 0) and ``orientation`` ("rows"
+when each line is a channel).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from sparc_fuse_core.formats._table.labchart import looks_like, open_labchart
 from sparc_fuse_core.formats._table.layout import examine
 from sparc_fuse_core.formats._table.options import SHARED, checked
+from sparc_fuse_core.formats._table.pivot import pivoted
 from sparc_fuse_core.formats._table.rows import Rows
 from sparc_fuse_core.formats._table.shape import is_table, is_wide
 from sparc_fuse_core.formats._table.text import encoding_of, newline_of, records_of
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from sparc_fuse_core.source import Source
 
 _SNIFFED = 4096  # what a sniff is given of longer files
-_OPTIONS = (*SHARED, "delimiter", "decimal", "header", "orientation")
+_OPTIONS = (*SHARED, "pivot", "delimiter", "decimal", "header", "orientation")
 
 
 def open_csv(source: Source, /, **options: Any) -> xr.DataTree:
@@ -49,11 +52,24 @@ def open_csv(source: Source, /, **options: Any) -> xr.DataTree:
     encoding, mark = encoding_of(head)
     chosen = checked(source, options)
     if looks_like(head[mark:].decode(encoding, "replace")):
-        return open_labchart(source, chosen)
+        tree = open_labchart(source, chosen)
+        if idle := sorted(set(chosen) - {"delimiter", "decimal"}):
+            notes = tree.attrs.get("fuse_warnings", [])
+            tree.attrs["fuse_warnings"] = [
+                *notes,
+                f"LabChart's text says it itself: {', '.join(idle)} not used",
+            ]
+        return tree
     if chosen.get("orientation") == "rows":
         return assemble(source, turned(source, chosen), chosen)
-    layout = examine(source, chosen)
-    return assemble(source, Rows(source, layout, newline=newline_of(head, encoding)), chosen)
+    rows = Rows(source, examine(source, chosen), newline=newline_of(head, encoding))
+    return pivoted(source, rows, chosen) if "pivot" in chosen else assemble(source, rows, chosen)
+
+
+def columns(source: Source) -> list[str]:
+    """The headings of a table; where it has none, the numbers of its columns from 0."""
+    layout = examine(source, {})
+    return [heading.strip() or str(j) for j, heading in enumerate(layout.headings or [""] * layout.width)]
 
 
 def _sniff(head: bytes) -> bool:
@@ -87,4 +103,5 @@ FORMAT = Format(
     carried="every column, units and title lines, time axis, blocks of LabChart",
     left="nothing",
     lazy="the whole file once, then rows",
+    names=columns,
 )

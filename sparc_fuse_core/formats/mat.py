@@ -14,6 +14,7 @@ from sparc_fuse_core.formats._container.h5 import SIGNATURE
 from sparc_fuse_core.formats._container.values import Struct, flatten
 from sparc_fuse_core.formats._mat.v4 import byte_order, read_v4
 from sparc_fuse_core.formats._series.arrange import OPTIONS, Plan, arrange, options_of
+from sparc_fuse_core.formats._series.plan import arrays_of
 from sparc_fuse_core.model import Format
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def level(head: bytes) -> str:
 def open_mat(source: Source, /, **options: Any) -> xr.DataTree:
     """The variables of a MATLAB file as streams, events and arrays.
 
-    Options: ``rate``, ``time``, ``signals``, ``orientation``, ``time_unit``; see `_series.arrange`. Raises
+    Options: ``rate``, ``time``, ``signals``, ``orientation``, ``time_unit``, ``units``, ``names``, ``streams``,
+    ``intervals``; see `_series.options`. Raises
     FormatError when the file is damaged and Ambiguous when it states two sampling rates for the same signal.
     """
     chosen = options_of(options, source.name)
@@ -67,6 +69,12 @@ def read_variables(source: Source, kind: str) -> tuple[Struct, Plan]:
     return found, plan
 
 
+def arrays(source: Source) -> list[str]:
+    """Paths of the vectors and matrices of numbers in a MATLAB file."""
+    found, _ = read_variables(source, level(source.head(1024)))
+    return arrays_of(flatten(found, source.name)[0])
+
+
 def tree_of(found: Struct, plan: Plan, source: Source, options: Any) -> xr.DataTree:
     """The tree of named variables: first the layouts that we know, then the rules for everything."""
     from sparc_fuse_core.formats._mat.layouts import take_layouts
@@ -94,4 +102,5 @@ FORMAT = Format(
     carried="every variable: numbers, text, structs, cells, tables, dates; known programs' recordings",
     left="functions, opaque objects, sparse patterns (named)",
     lazy="variable; chunk for 7.3",
+    names=arrays,
 )

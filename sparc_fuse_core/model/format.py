@@ -106,6 +106,8 @@ class Format:
     named
         True when the ending outweighs the first bytes, which are those of a common format: a slide that begins
         with the JPEG or TIFF of a preview, NWB that is HDF5.
+    names
+        What of a file those options may name: headings of a table, paths of arrays.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Format:
     left: str = ""
     lazy: str = ""
     named: bool = False
+    names: Callable[[Source], Sequence[str]] | None = None
 
 
 def limit_items(source: Source, what: str, count: int, most: int = _MAX_CHANNELS) -> None:

@@ -1,4 +1,5 @@
 import { fill, follow, h, problemBox } from "./dom.js";
+import { tellForm } from "./tell.js";
 
 function state(model) {
   const path = model.get("path"), fetched = model.get("fetched");
@@ -14,9 +15,11 @@ export default {
   render({ model, el }) {
     el.classList.add("fuse", "fuse-panel", "fuse-opening");
     const title = h("p", { class: "fuse-path" }), place = h("div"), rest = h("div");
-    el.append(h("h2", {}, "Preview"), title, place, problemBox(model), rest);
-    follow(model, ["path", "busy", "fetched", "notes", "lines", "kind"], () => {
+    const recipe = h("p", { class: "fuse-status" });
+    el.append(h("h2", {}, "Preview"), title, place, problemBox(model), recipe, tellForm(model), rest);
+    follow(model, ["path", "busy", "fetched", "notes", "lines", "kind", "recipe"], () => {
       title.textContent = model.get("path");
+      recipe.textContent = model.get("recipe") ? `Read with the recipe ${model.get("recipe")}` : "";
       fill(place, state(model));
       const notes = model.get("notes"), lines = model.get("lines");
       fill(rest,

@@ -338,3 +338,55 @@ def test_a_catalogue_that_fails_is_explained_and_tried_again(chromium, tmp_path)
             page.fill("[aria-label='Path of the folder']", str(tmp_path))
             page.keyboard.press("Enter")
             page.wait_for_selector(".fuse-search .fuse-problem", state="hidden")
+
+
+@pytest.fixture
+def unsaid(tmp_path, chromium):
+    """A folder with a file that contradicts itself about its rate."""
+    from scipy.io import savemat
+
+    place = tmp_path / "study" / "primary" / "sub-1"
+    place.mkdir(parents=True)
+    data = np.sin(np.arange(6000) / 20).reshape(2, 3000)
+    savemat(place / "two_rates.mat", {"data": data, "fs": 100.0, "sr": 200.0})
+    with PageServer(
+        tmp_path, str(tmp_path / "study"), {"SPARC_FUSE_RECIPES": str(tmp_path / "mine")}
+    ) as server:
+        yield server, data
+
+
+def test_a_file_that_is_ambiguous_is_told_shown_saved_and_converted(chromium, unsaid):
+    server, data = unsaid
+    with Visit(chromium, server) as page:
+        page.click(".fuse-card")
+        row(page, "two_rates.mat").locator(".fuse-node-name").click()
+        page.wait_for_selector(".fuse-opening .fuse-problem:has-text('contradict each other')")
+        page.wait_for_selector(".fuse-tell[open]")
+        page.get_by_label("Rate (Hz)").focus()
+        page.keyboard.type("soon")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".fuse-opening .fuse-problem:has-text('number of hertz')")
+        page.get_by_label("Rate (Hz)").fill("500")
+        page.get_by_label("Units of the channels").fill("mV")
+        page.get_by_role("checkbox", name="data", exact=True).check()
+        page.get_by_label("Units of the channels").press("Enter")
+        page.wait_for_selector(".fuse-plot[data-drawn]")
+        page.wait_for_selector(".fuse-tell .fuse-status:has-text('Converting this file')")
+        assert page.evaluate(UNNAMED) == []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(
+                "(want) => matchMedia(`(prefers-color-scheme: ${want})`).matches", arg=scheme
+            )
+            assert page.evaluate(PALE) == []
+        page.get_by_label("Name of the recipe").fill("half-khz")
+        page.get_by_role("button", name="Save as recipe").press("Enter")
+        page.wait_for_selector(".fuse-tell .fuse-status:has-text('are read so')")
+        assert (server.home / "mine" / "half-khz.toml").is_file()
+        tick(page, "two_rates.mat")
+        page.fill(".fuse-grow input", str(server.output))
+        convert(page, 1)
+    made = xr.open_zarr(next(server.output.rglob("*_std.zarr")))
+    np.testing.assert_array_equal(made["signals"].values, data)
+    assert made["signals"].attrs["sampling_frequency"] == 500 and made["signals"].attrs["units"] == "mV"
+    assert made.attrs["fuse"]["recipe"].startswith("half-khz (sha256 ")

@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparc_fuse_core.errors import FormatError
 from sparc_fuse_core.formats._container.values import Item, is_number, rows, stack, vector
-from sparc_fuse_core.formats._series.finder import UNITS, Finder, Plan, Signal, named_signal, plane
+from sparc_fuse_core.formats._series.clock import SECONDS
+from sparc_fuse_core.formats._series.finder import Finder
 from sparc_fuse_core.formats._series.options import HINT, OPTIONS, Options, options_of
-from sparc_fuse_core.model import Array, LazyArray, Stream, recording, slug
+from sparc_fuse_core.formats._series.plan import UNITS, Plan, Signal, fits, named_signal, plane
+from sparc_fuse_core.model import Array, Events, LazyArray, Stream, recording, slug
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,10 +62,14 @@ def arrange(
     """
     finder = Finder(items, options, attributes or {}, plan)
     signals = finder.signals()
+    if plan.streams and (options.names or options.units):
+        plan.warnings.append("the names and units that were given are not used: this layout states its own")
     begins = sorted({begin for item in items if item.numeric and (begin := finder.begin(item))})
     if begins and not signals and plan.start is None:
         plan.start = begins[0]
     plan.streams += _streams(signals, finder, plan)
+    if options.intervals:
+        plan.events = _intervals(items, options, finder, plan)
     left = [item for item in items if id(item) not in finder.used]
     empty = [item.name for item in left if item.size == 0]
     if empty:
@@ -74,6 +81,24 @@ def arrange(
         plan.streams, events=plan.events, arrays=loose, start=plan.start, metadata=plan.metadata,
         warnings=plan.warnings, dropped=plan.dropped, kind="signals" if plan.streams else "table",
     )  # fmt: skip
+
+
+def _intervals(items: list[Item], options: Options, finder: Finder, plan: Plan) -> Events | None:
+    """Arrays of two numbers as the start and the end of something; one that is none of that stays an array."""
+    rows: list[tuple[float, str, float]] = []
+    for path, label, unit in options.intervals:
+        named = [item for item in items if fits(item, path) and item.numeric and item.size == 2]
+        spans = [item.values().astype("f8").ravel() * SECONDS.get(unit, 1.0) for item in named]
+        good = [(i, s) for i, s in zip(named, spans, strict=True) if np.isfinite(s).all() and s[0] <= s[1]]
+        if not good:
+            plan.warnings.append(f"{path} holds no start and end of {label!r}: no event is made of it")
+        for item, (begin, end) in good:
+            finder.used.add(id(item))
+            rows.append((float(begin), label, float(end - begin)))
+    rows.sort()
+    if not rows:
+        return plan.events
+    return Events([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
 
 
 def _array(item: Item) -> Array:
@@ -122,20 +147,32 @@ def _streams(signals: list[Signal], finder: Finder, plan: Plan) -> list[Stream]:
     for signal in signals:
         item = signal.item
         alone = () if item.length or item.data.ndim == 1 else (id(item),)
-        sets.setdefault(
-            (signal.clock, item.group, item.size if not alone else 0, item.data.dtype, alone), []
-        ).append(signal)
+        size = item.size if not alone else 0
+        key = (signal.clock, id(signal.said), item.group, size, item.data.dtype, alone)
+        sets.setdefault(key, []).append(signal)
     begins = sorted({s.group_start for s in signals if s.group_start})
     if begins and plan.start is None:
         plan.start = begins[0]
     out = []
     for together in sets.values():
-        out.append(
-            _stream(
-                together, finder, _seconds_between(begins[0] if begins else None, together[0].group_start)
-            )
-        )
+        late = _seconds_between(begins[0] if begins else None, together[0].group_start)
+        out.append(_said(_stream(together, finder, late), together[0], plan))
     return out
+
+
+def _said(stream: Stream, signal: Signal, plan: Plan) -> Stream:
+    """The stream with the names and units that the user gives."""
+    count = stream.data.shape[0]
+    for what, given in (("names", signal.said.names), ("units", signal.said.units)):
+        if given and len(given) != count and not (what == "units" and len(given) == 1):
+            raise FormatError(
+                f"{plan.name}: {len(given)} {what} are given for the {count} channels of {signal.item.name}",
+                hint="Give one for each channel.",
+            )
+    stream.channel_names = signal.said.names or stream.channel_names
+    units = [short_unit(unit) for unit in signal.said.units]
+    stream.units = units * count if len(units) == 1 else units or stream.units
+    return stream
 
 
 def _seconds_between(first: str | None, this: str | None) -> float:
@@ -151,6 +188,8 @@ def _stream(together: list[Signal], finder: Finder, late: float) -> Stream:
     if item.length or item.data.ndim == 1:
         data = stack([vector(s.item.data) for s in together])
         names = [s.item.leaf for s in together]
+        if len(together) == 1:
+            names = finder.use_labels(item, 1) or names
         units = [_unit(s.item) for s in together]
         name = item.name if len(together) == 1 else "/".join(item.group) or "_".join(names[:3])
     else:

@@ -44,7 +44,7 @@ _STEP = {
     "samplingperiod",
     "sampleperiod",
 }
-_SECONDS = {
+SECONDS = {
     "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3,
     "millisecond": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "usec": 1e-6, "microsecond": 1e-6,
     "microseconds": 1e-6, "µs": 1e-6, "ns": 1e-9, "nanosecond": 1e-9, "nanoseconds": 1e-9, "min": 60.0,
@@ -115,7 +115,7 @@ def time_strength(name: str) -> int:
         return 0  # as often a temperature
     if "".join(found) in _TIME:
         return 2
-    plain = [w for w in found if w not in _SECONDS]
+    plain = [w for w in found if w not in SECONDS]
     if "".join(plain) in _TIME:
         return 2
     first = 2 if "".join(found[:2]) in _TIME else 1 if found[0] in _TIME else 0
@@ -138,7 +138,7 @@ def rate_of(name: str, value: Any) -> Rate | None:
             if "".join(found[-size:]) in known:
                 return Rate(hertz, name, True, frozenset(found[:-size]))
             if "".join(found[:size]) in known:
-                return Rate(hertz, name, True, frozenset(found[size:]) - set(_SECONDS) - {"hz"})
+                return Rate(hertz, name, True, frozenset(found[size:]) - set(SECONDS) - {"hz"})
     return None
 
 
@@ -220,16 +220,16 @@ def axis_of(clock: Clock, rate: Rate | None, unit: str | None) -> Axis:
 def _seconds(stated: str, unit: str | None, clock: Clock) -> tuple[float | None, str | None]:
     """Seconds in one unit of the clock, and the wall-clock time of its first value where the unit says it."""
     since = re.match(r"(\w+) since (.+)", stated)
-    if since and since[1].lower() in _SECONDS and (origin := iso_time(since[2])) is not None:
-        factor = _SECONDS[since[1].lower()]
+    if since and since[1].lower() in SECONDS and (origin := iso_time(since[2])) is not None:
+        factor = SECONDS[since[1].lower()]
         begin = datetime.fromisoformat(origin) + timedelta(seconds=clock.first * factor)
         return factor, begin.isoformat()
-    if unit is not None and unit.lower() in _SECONDS:
-        return _SECONDS[unit.lower()], None
-    if stated.lower() in _SECONDS:
-        return _SECONDS[stated.lower()], None
-    named = [w for w in words(clock.item.leaf)[1:] if w in _SECONDS]
-    return (_SECONDS[named[-1]] if named else None), None
+    if unit is not None and unit.lower() in SECONDS:
+        return SECONDS[unit.lower()], None
+    if stated.lower() in SECONDS:
+        return SECONDS[stated.lower()], None
+    named = [w for w in words(clock.item.leaf)[1:] if w in SECONDS]
+    return (SECONDS[named[-1]] if named else None), None
 
 
 def _by_rate(clock: Clock, rate: Rate | None, warnings: list[str]) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,67 +21,17 @@ from sparc_fuse_core.formats._series.clock import (
     words,
 )
 from sparc_fuse_core.formats._series.options import HINT, Options
-from sparc_fuse_core.model import Events, Stream
+from sparc_fuse_core.formats._series.plan import (
+    LABELS,
+    Plan,
+    Signal,
+    attribute_rate,
+    fits,
+    named_signal,
+    plane,
+)
 
-_SIGNAL = {
-    "data", "signal", "signals", "sig", "ecg", "eeg", "emg", "eog", "ieeg", "ecog", "lfp", "egg", "trace",
-    "traces", "wave", "waves", "waveform", "waveforms", "samples", "values", "voltage", "current", "force",
-    "pressure", "raw", "neural", "resp", "respiration", "recording", "avg", "bp", "abp", "ppg", "vm", "v",
-    "y", "ephys", "audio", "accel",
-}  # fmt: skip
-LABELS = {
-    "chans", "chan", "channels", "channelnames", "channames", "chnames", "channellabels", "chanlabels",
-    "labels", "label", "titles", "names", "electrodes", "electrodenames", "channelname", "channellabel",
-    "signalnames", "chlabels", "columns", "columnnames",
-}  # fmt: skip
-UNITS = {
-    "unit",
-    "units",
-    "unittext",
-    "channelunits",
-    "chanunits",
-    "chanunit",
-    "signalunits",
-    "physicaldimension",
-}
 _CONSIDERED = 8  # shorter arrays are not signals unless a time vector or their name says so
-
-
-@dataclass(slots=True)
-class Plan:
-    """What goes into the tree; readers of known layouts fill it, `arrange` adds the rest."""
-
-    name: str
-    streams: list[Stream] = field(default_factory=list)
-    events: Events | None = None
-    start: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Signal:
-    item: Item
-    axis: Axis
-    time_axis: int
-    clock: tuple[Any, ...]
-    group_start: str | None = None
-
-
-def named_signal(item: Item) -> bool:
-    return bool(set(words(item.leaf)) & _SIGNAL)
-
-
-def plane(item: Item) -> bool:
-    """A vector or a matrix that is not a single number."""
-    return 1 <= item.data.ndim <= 2 and item.size > 1
-
-
-def fits(item: Item, path: str) -> bool:
-    """True when ``path`` names this item, from the end of its path."""
-    wanted = tuple(part for part in path.replace(".", "/").split("/") if part)
-    return item.name == path or (bool(wanted) and item.path[-len(wanted) :] == wanted)
 
 
 class Finder:
@@ -126,26 +74,59 @@ class Finder:
 
     def _chosen(self) -> list[Signal] | None:
         """Signals that the options name; None when they name none."""
+        whole = self._options
+        if not whole.streams:
+            return self._picked() if whole.signals or whole.time is not None or whole.rates else None
+        found: list[Signal] = []
+        for said in whole.streams:
+            self._options = said
+            more = self._picked()
+            twice = [s.item.name for s in more if any(s.item is other.item for other in found)]
+            if twice:
+                raise FormatError(
+                    f"{self._plan.name}: two streams of streams= name {twice[0]}",
+                    hint="Name each array once; without= takes arrays out.",
+                )
+            found += more
+        self._options = whole
+        return found
+
+    def _picked(self) -> list[Signal]:
         options = self._options
-        if not options.signals and options.time is None and not options.rates:
-            return None
-        clock = self._named_clock(options.time) if options.time else None
+        clocks = self._named_clocks(options.time) if options.time else []
         wanted = [*options.signals, *options.rates]
         for path in wanted:
             if not any(fits(item, path) and item.numeric for item in self._items):
                 raise FormatError(
                     f"{self._plan.name}: {path!r} is no array of it", hint=f"It holds {self._listing()}."
                 )
-        found = []
+        found, timeless = [], []
         for item in self._items:
-            if not item.numeric or not plane(item) or (clock is not None and item is clock.item):
+            if not item.numeric or not plane(item) or any(clock.item is item for clock in clocks):
                 continue
             named = any(fits(item, path) for path in wanted)
-            if named or (not wanted and clock is not None and clock.length in item.data.shape):
+            if any(fits(item, path) for path in options.without):
+                continue
+            clock = self._nearest(clocks, item)
+            if named or (not wanted and clock is not None):
                 found.append(self._placed(item, clock))
+                timeless += [item.name] if found[-1].clock[:2] == ("rate", None) else []
+        if wanted and not found:
+            raise FormatError(
+                f"{self._plan.name}: {', '.join(wanted)} names no vector or matrix of numbers",
+                hint=f"It holds {self._listing()}.",
+            )
+        self._tell_timeless(timeless)
         return found
 
-    def _named_clock(self, path: str) -> Clock:
+    def _tell_timeless(self, names: list[str]) -> None:
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            self._plan.warnings.append(
+                f"{', '.join(names[:3])}{more}: no sampling rate is stated or given; there is no time axis"
+            )
+
+    def _named_clocks(self, path: str) -> list[Clock]:
         named = [item for item in self._items if fits(item, path) and item.numeric]
         clocks = [clock for item in named if (clock := clock_of(item, named=True)) is not None]
         if not clocks:
@@ -154,7 +135,16 @@ class Finder:
                 f"{'a vector whose values do not grow strictly' if named else 'no array of it'}",
                 hint=f"It holds {self._listing()}.",
             )
-        return clocks[0]
+        return clocks
+
+    def _nearest(self, clocks: list[Clock], item: Item) -> Clock | None:
+        """Of the clocks as long as an axis of the array, the one whose group is the nearest."""
+
+        def shared(clock: Clock) -> int:
+            pairs = zip(clock.item.group, item.group, strict=False)
+            return next((n for n, (a, b) in enumerate(pairs) if a != b), len(item.group))
+
+        return max((c for c in clocks if c.length in item.data.shape), key=shared, default=None)
 
     def _listing(self) -> str:
         names = [item.name for item in self._items if item.numeric and item.size > 1]
@@ -164,18 +154,12 @@ class Finder:
         """A signal that the options name, with the best clock there is for it."""
         rates = [hertz for path, hertz in self._options.rates.items() if fits(item, path)]
         hertz = rates[0] if rates else self._options.rate
-        if clock is not None and clock.length in item.data.shape:
+        if clock is not None:
             return self._timed(item, clock)
         if hertz is None and (found := self._by_clock(item)) is not None:
             return found
         stated = None if hertz is not None else self._rate_for(item)
-        if hertz is None and stated is None:
-            self._plan.warnings.append(
-                f"{item.name}: no sampling rate is stated or given; it has no time axis"
-            )
-        elif stated is not None:
-            hertz = stated.hertz
-        return self._rated(item, hertz, True)
+        return self._rated(item, stated.hertz if stated is not None else hertz, True)
 
     # -- by a time vector ---------------------------------------------------------------------------
 
@@ -222,6 +206,10 @@ class Finder:
     def _timed(self, item: Item, clock: Clock) -> Signal:
         given = self._options.rate
         rate = Rate(given, "rate=", True) if given else self._rate_for(item, contradict=False)
+        if rate is not None and self._options.time_unit is not None:
+            # A weak one is a frequency of something else, most likely; a step may be in the unit of the clock.
+            same = abs(rate.hertz * (clock.step or clock.median) - 1) < 1e-3
+            rate = None if same or not rate.strong else rate
         axis = axis_of(clock, rate, self._options.time_unit)
         for warning in axis.warnings:
             if warning not in self._plan.warnings:
@@ -229,7 +217,8 @@ class Finder:
         begins = axis.begins or iso_time(str(clock.item.attrs.get("start", "")))
         self.used |= {id(item), id(clock.item)}
         time_axis = self._time_axis(item, clock.length)
-        return Signal(item, axis, time_axis, ("clock", id(clock.item)), begins or self.begin(item))
+        key = ("clock", id(clock.item))
+        return Signal(item, axis, time_axis, key, begins or self.begin(item), self._options)
 
     # -- by a stated rate ---------------------------------------------------------------------------
 
@@ -270,9 +259,8 @@ class Finder:
     def _rated(self, item: Item, hertz: float | None, doubt: bool) -> Signal:
         self.used.add(id(item))
         axis = Axis(hertz, self._start(item), None, [])
-        return Signal(
-            item, axis, self._time_axis(item, None, doubt), ("rate", hertz, axis.start), self.begin(item)
-        )
+        time_axis, key = self._time_axis(item, None, doubt), ("rate", hertz, axis.start)
+        return Signal(item, axis, time_axis, key, self.begin(item), self._options)
 
     def _start(self, item: Item) -> float:
         for name in ("t0", "start_time", "starting_time", "time_offset"):
@@ -301,7 +289,7 @@ class Finder:
 
     def _own_rate(self, item: Item) -> Rate | None:
         return next(
-            (r for name, value in item.attrs.items() if (r := _attribute_rate(item.name, name, value))), None
+            (r for name, value in item.attrs.items() if (r := attribute_rate(item.name, name, value))), None
         )
 
     def _stated(self, group: tuple[str, ...]) -> list[Rate]:
@@ -309,7 +297,7 @@ class Finder:
         if group not in self._group_rates:
             path = "/".join(group)
             held = self._attributes.get(path, {})
-            found = [_attribute_rate(path, name, value) for name, value in held.items()]
+            found = [attribute_rate(path, name, value) for name, value in held.items()]
             self._group_rates[group] = [rate for rate in found if rate is not None]
         return self._group_rates[group]
 
@@ -376,13 +364,3 @@ class Finder:
             if len(labels) == count:
                 return labels
         return []
-
-
-def _attribute_rate(owner: str, name: str, value: Any) -> Rate | None:
-    if isinstance(value, str):
-        hertz = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(k?)(?:hz)?\s*", value, re.IGNORECASE)
-        value = float(hertz[1]) * (1000 if hertz[2] else 1) if hertz else None
-    if value is None or isinstance(value, bool) or "".join(words(name)) in ("hz", "freq", "frequency"):
-        return None
-    rate = rate_of(name, value)
-    return None if rate is None else Rate(rate.hertz, f"{owner}@{name}", rate.strong, rate.words)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sparc_fuse_core.errors import FormatError
 from sparc_fuse_core.formats._table.cells import COUNTER, cell_kind, plain, seconds_in, time_unit_of
+from sparc_fuse_core.formats._table.columns import column_of
 from sparc_fuse_core.formats._table.time import Clock, Steps, clock_style
 from sparc_fuse_core.model import LazyArray
 
@@ -76,7 +77,8 @@ class Axis:
         if steps.missing:
             return f"has no value in some row (the first doubt is in row {steps.bad_row})"
         even = steps.rate() is not None
-        if not steps.increasing and not even:
+        # Programs that read a buffer stamp several rows alike: uneven, but a time when someone says that it is.
+        if not steps.increasing and not even and not (self.chosen and steps.repeats_only):
             return f"does not rise from row {steps.bad_row - 1} to row {steps.bad_row}"
         if not self.named and not even:
             return "has no heading and uneven steps"
@@ -113,6 +115,12 @@ class Axis:
         if self.base:
             self.notes.append(f"time runs from the first row, where {self.name!r} is {self.base}")
         return None
+
+    def tell_repeats(self) -> None:
+        """Say that several rows have the same time."""
+        if self.steps.repeats_only and self.steps.bad_row:
+            row = self.steps.bad_row
+            self.notes.append(f"{self.name!r} does not rise at every row (first from row {row - 1} to {row})")
 
     def rate(self) -> float | None:
         """Samples a second where the steps are even."""
@@ -157,7 +165,7 @@ def axes(rows: Rows, options: dict[str, Any]) -> list[Axis]:
             hint="Use s, ms, us, ns, min, h or d.",
         )
     if options.get("time_column") is not None:
-        column = _asked(rows, options["time_column"])
+        column = column_of(rows.source.name, layout, options["time_column"])
         axis = _axis(layout, column, size, named=True)
         axis.chosen = True
         return [axis]
@@ -177,20 +185,6 @@ def axes(rows: Rows, options: dict[str, Any]) -> list[Axis]:
         if named or axis.clock is not None or layout.kinds[column] != "s":
             found.append(axis)
     return sorted(found[:8], key=lambda a: (not a.named, a.clock is not None, a.unit is None, a.column))
-
-
-def _asked(rows: Rows, wanted: Any) -> int:
-    names = rows.layout.names
-    if isinstance(wanted, str) and wanted in names:
-        return names.index(wanted)
-    headings = [plain(name) for name in names]
-    if isinstance(wanted, str) and plain(wanted) in headings and plain(wanted):
-        return headings.index(plain(wanted))
-    text = str(wanted).strip()
-    if text.isdigit() and int(text) < rows.layout.width:
-        return int(text)
-    shown = ", ".join(repr(n) for n in names[:12] if n) or f"0 to {rows.layout.width - 1}"
-    raise FormatError(f"{rows.source.name}: has no column {wanted!r}", hint=f"Its columns are {shown}.")
 
 
 def _axis(layout: Layout, column: int, unit: Fraction | None, *, named: bool) -> Axis:

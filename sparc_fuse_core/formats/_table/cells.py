@@ -46,7 +46,7 @@ _PLAIN = re.compile(
     r"[Oo]hms?|S|T|bar|eV|s|sec|mHg|mH2O)|[mM]illivolts?|[mM]icrovolts?|"
     r"[mu]?secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|%|mmHg|cmH2O|inHg|[Tt]orr|BPM|bpm|rpm|psi|"
     r"deg|degrees|\u00b0|\u00b0 ?[CF]|deg ?[CF]|rad|dB|a\.?u\.?|A\.?U\.?|arb\.? units?|counts?|px|pixels?|"
-    r"ppm|beats|breaths|(?:[mc]?m|[su])\^?[23])"
+    r"ppm|beats|breaths|grav|[mk]?Nm|(?:[mc]?m|[su])\^?[23])"
 )
 _UNIT = re.compile(rf"{_PLAIN.pattern}(?:[/.*\u00b7 ]{_PLAIN.pattern})*(?:\^?-?\d)?\Z")
 _BRACKETED = re.compile(r"(?P<base>.*?)[\s_]*[(\[{]\s*(?P<unit>[^()\[\]{}]{1,24}?)\s*[)\]}]\s*\Z", re.DOTALL)

@@ -10,7 +10,7 @@ from sparc_fuse_core.formats._table.shape import spell
 if TYPE_CHECKING:
     from sparc_fuse_core.source import Source
 
-SHARED = ("rate", "time_column", "time_unit", "units")  # of tables of every kind
+SHARED = ("rate", "time_column", "time_unit", "signals", "aside", "names", "units")  # of tables of every kind
 
 
 def checked(source: Source, options: dict[str, Any]) -> dict[str, Any]:
@@ -28,6 +28,10 @@ def checked(source: Source, options: dict[str, Any]) -> dict[str, Any]:
     for name, allowed in (("decimal", (".", ",")), ("orientation", ("columns", "rows"))):
         if name in chosen and chosen[name] not in allowed:
             raise _refusal(source, name, chosen[name], " or ".join(map(repr, allowed)))
+    if "pivot" in chosen and chosen.get("orientation") == "rows":
+        raise _refusal(source, "orientation", "rows", "either pivot= or orientation='rows'")
+    if "pivot" in chosen and "rate" in chosen:
+        raise _refusal(source, "rate", chosen["rate"], "the time of the rows with time_column= beside pivot=")
     if "header" in chosen and not isinstance(chosen["header"], int):
         raise _refusal(source, "header", chosen["header"], "True, False or the number of a line")
     if "delimiter" in chosen and (len(chosen["delimiter"]) != 1 or not chosen["delimiter"].isascii()):

@@ -11,6 +11,7 @@ import numpy as np
 from sparc_fuse_core.errors import Ambiguous, FormatError
 from sparc_fuse_core.formats._table.axis import Axis, axes, counters
 from sparc_fuse_core.formats._table.cells import plain
+from sparc_fuse_core.formats._table.columns import columns_of, numbers_only, told
 from sparc_fuse_core.formats._table.part import Part
 from sparc_fuse_core.formats._table.preamble import Stated, stated
 from sparc_fuse_core.formats._table.time import Steps, clock_style, date_of
@@ -73,10 +74,13 @@ def part_of(source: Source, rows: Rows, options: dict[str, Any]) -> Part:
     plan = _plan(rows, candidates, facts, options)
     plan.aside |= {j for j, steps in numbering.items() if layout.kinds[j] == "f" and steps.is_counter}
     plan.warnings += layout.warnings + rows.notes.sentences(layout, rows.count)
+    plan.aside |= set(columns_of(source.name, layout, options.get("aside", [])))
     channels = [j for j in rows.numeric() if j not in plan.aside and _carried(rows, j)]
+    if options.get("signals"):
+        channels = numbers_only(source.name, layout, columns_of(source.name, layout, options["signals"]))
     if (plan.rate is None and plan.axis is None) or not channels:
         return _table(rows, plan, facts)
-    return _signals(rows, plan, channels, facts, options)
+    return _signals(source, rows, plan, channels, facts, options)
 
 
 def _carried(rows: Rows, j: int) -> bool:
@@ -84,7 +88,13 @@ def _carried(rows: Rows, j: int) -> bool:
     return bool(rows.filled[j]) or bool(rows.layout.names[j])
 
 
-def _heading(layout: Layout, j: int) -> str:
+def short_unit(unit: str) -> str:
+    """The sign of a unit of time for its plain name, other units as they are."""
+    return _SHORT_UNIT.get(unit, unit)
+
+
+def heading(layout: Layout, j: int) -> str:
+    """Name of a column; its number from 1 where it has none."""
     return layout.names[j] or f"column_{j + 1}"
 
 
@@ -105,6 +115,7 @@ def _plan(rows: Rows, candidates: list[Axis], facts: Stated, options: dict[str, 
             warnings.append(f"the sampling frequency of {rate} Hz is taken from the line {facts.line!r}")
         return Plan(None, rate, None, aside, warnings)
     start = axis.settle()
+    axis.tell_repeats()
     rate = _agreed(rows, axis, axis.rate(), facts, warnings)
     warnings += axis.notes
     return Plan(axis, rate, _with_date(rows.layout, axis, start), _aside(aside, axis), warnings)
@@ -175,28 +186,29 @@ def _with_date(layout: Layout, axis: Axis, start: str | None) -> str | None:
 # -- what is made of it -----------------------------------------------------------------------------------
 
 
-def _signals(rows: Rows, plan: Plan, channels: list[int], facts: Stated, options: dict[str, Any]) -> Part:
+def _signals(
+    source: Source, rows: Rows, plan: Plan, channels: list[int], facts: Stated, options: dict[str, Any]
+) -> Part:
     layout, axis = rows.layout, plan.axis
-    names, units = [_heading(layout, j) for j in channels], [layout.units[j] for j in channels]
+    names, units = [heading(layout, j) for j in channels], [layout.units[j] for j in channels]
     if not layout.has_header and plan.axis is None:
         names = [name if layout.names[j] else "" for j, name in zip(channels, names, strict=True)]
     if len(facts.names) == len(channels):
         names, units = facts.names, facts.units
-    if options.get("units"):
-        given = options["units"]
-        units = [given] * len(channels) if isinstance(given, str) else [str(unit) for unit in given]
+    names = told(source.name, layout, channels, options.get("names"), names)
+    units = told(source.name, layout, channels, options.get("units"), units)
     stream = Stream(
         _samples(rows, channels),
         rate=plan.rate,
         start=axis.start() if axis and plan.rate is not None else 0.0,
         time=axis.times(rows) if axis and plan.rate is None else None,
         channel_names=names,
-        units=[_SHORT_UNIT.get(unit, unit) for unit in units],
+        units=[short_unit(unit) for unit in units],
     )
     kept = {axis.column} if axis else set()
     others = [j for j in range(layout.width) if j not in kept and j not in channels and _carried(rows, j)]
     arrays = [_array(rows, j, "time") for j in others]
-    return Part([stream], arrays, plan.start, _metadata(rows), plan.warnings, _left_out(rows))
+    return Part([stream], arrays, plan.start, metadata_of(rows), plan.warnings, left_out(rows))
 
 
 def _samples(rows: Rows, channels: list[int]) -> LazyArray:
@@ -229,12 +241,12 @@ def _table(rows: Rows, plan: Plan, facts: Stated) -> Part:
         arrays += _wide(rows, numbers)
         columns = [j for j in columns if j not in set(numbers)]
     arrays += [_array(rows, j, "row") for j in columns]
-    return Part([], arrays, None, _metadata(rows), warnings, _left_out(rows))
+    return Part([], arrays, None, metadata_of(rows), warnings, left_out(rows))
 
 
 def _wide(rows: Rows, columns: list[int]) -> list[Array]:
     """Hundreds of columns as one array: as many variables would be of no use to anyone."""
-    names = np.array([_heading(rows.layout, j) for j in columns], object)
+    names = np.array([heading(rows.layout, j) for j in columns], object)
     arrays = [
         Array("values", _samples(rows, columns), ("column", "row")),
         Array("column_name", names, ("column",)),
@@ -246,11 +258,11 @@ def _wide(rows: Rows, columns: list[int]) -> list[Array]:
 def _array(rows: Rows, j: int, dim: str) -> Array:
     layout = rows.layout
     kind = layout.kinds[j]
-    attrs = {"long_name": _heading(layout, j)}
+    attrs = {"long_name": heading(layout, j)}
     if layout.units[j]:
-        attrs["units"] = _SHORT_UNIT.get(layout.units[j], layout.units[j])
+        attrs["units"] = short_unit(layout.units[j])
     if kind == "s" and rows.count * 90 <= _TEXT_IN_MEMORY:
-        return Array(_heading(layout, j), rows.column(j, 0, rows.count), (dim,), attrs)
+        return Array(heading(layout, j), rows.column(j, 0, rows.count), (dim,), attrs)
 
     def read(key: Any) -> NDArray[Any]:
         if isinstance(key[0], slice):
@@ -258,10 +270,11 @@ def _array(rows: Rows, j: int, dim: str) -> Array:
         return np.asarray(rows.column(j, key[0], key[0] + 1)[0])
 
     dtype = {"f": "f8", "i": "i8", "s": "O"}[kind]
-    return Array(_heading(layout, j), LazyArray((rows.count,), dtype, read), (dim,), attrs)
+    return Array(heading(layout, j), LazyArray((rows.count,), dtype, read), (dim,), attrs)
 
 
-def _metadata(rows: Rows) -> dict[str, Any]:
+def metadata_of(rows: Rows) -> dict[str, Any]:
+    """How the table is written, and what stands above it."""
     layout = rows.layout
     found: dict[str, Any] = {"rows": rows.count}
     if layout.delimiter:  # the cells of spreadsheets and JSON are no text
@@ -275,6 +288,7 @@ def _metadata(rows: Rows) -> dict[str, Any]:
     return found
 
 
-def _left_out(rows: Rows) -> list[str]:
+def left_out(rows: Rows) -> list[str]:
+    """A sentence for each column that is not carried over."""
     empty = [j for j in range(rows.layout.width - 1) if not _carried(rows, j)]
     return [f"column {j + 1}: it has neither a heading nor any value" for j in empty[:20]]
