@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = 1500
 _MOST_TRACES = 16
+_MOST_CURVES = 6
+_SHORTEST, _LONGEST = 7, 1 << 20  # values of a column that is worth a curve
 _LINE = "#1f5f8b"
 _MARK = "#b3541e"
 
@@ -67,8 +69,7 @@ def preview(
     views = streams(data)
     if views:
         return draw_signals(data, _chosen(views, stream), channels, window, sweep)
-    shapes = shapes_of(data) if data.attrs.get("fuse_kind") == "geometry" else None
-    return draw_rest(data) if shapes is None else draw_geometry(data, shapes)
+    return picture_of(data) or draw_rest(data)
 
 
 def _chosen(views: list[StreamView], stream: int | str) -> StreamView:
@@ -186,6 +187,54 @@ def draw_image(view: SceneView, channels: Sequence[int | str] | None = None) -> 
     where = ", ".join(f"{dim} = {place}" for dim, place in middle.items() if view.sizes[dim] > 1)
     axis.set_title(f"{view.name}{': ' + where if where else ''}", fontsize=9)
     return figure
+
+
+def picture_of(data: xr.Dataset) -> Figure | None:
+    """What is no signal and no image as a picture all the same: shapes and curves; None for text and tables."""
+    shapes = shapes_of(data) if data.attrs.get("fuse_kind") == "geometry" else None
+    if shapes is not None:
+        return draw_geometry(data, shapes)
+    curves = _curves(data)
+    return draw_curves(data, curves) if curves else None
+
+
+def _curves(data: xr.Dataset) -> list[tuple[str, str | None]]:
+    """Columns of numbers to draw, each with what it is drawn over: its own axis, or the column before it."""
+    if data.attrs.get("fuse_kind") in ("text", "geometry"):
+        return []
+    groups: dict[str, list[str]] = {}
+    for name, held in data.data_vars.items():
+        if held.ndim == 1 and held.dtype.kind in "fiu" and _SHORTEST < held.size <= _LONGEST:
+            groups.setdefault(str(held.dims[0]), []).append(str(name))
+    found: list[tuple[str, str | None]] = []
+    for dim, names in groups.items():
+        if dim in ("event", "row", "spike") or any(n.startswith("event_") for n in names):
+            continue
+        axis = dim if dim in data.coords and data[dim].dtype.kind in "fiu" else None
+        if axis is None and len(names) > 1:
+            axis, *names = names
+        found += [(name, axis) for name in names]
+    return found[:_MOST_CURVES]
+
+
+def draw_curves(data: xr.Dataset, curves: Sequence[tuple[str, str | None]]) -> Figure:
+    """Each column of numbers over its axis: spectra, voltammograms, waves without a time."""
+    figure = _figure()
+    figure.set_size_inches(10, min(12, 2.0 + 1.6 * len(curves)))
+    for axis, (name, over) in zip(figure.subplots(len(curves), 1, squeeze=False)[:, 0], curves, strict=True):
+        values = np.asarray(data[name].values)
+        places = np.arange(values.size) if over is None else np.asarray(data[over].values)
+        axis.plot(places, values, color=_LINE, linewidth=0.8)
+        axis.set_ylabel(_labelled(data, name), fontsize=8)
+        axis.set_xlabel("place" if over is None else _labelled(data, over), fontsize=8)
+        axis.tick_params(labelsize=7)
+    _title(figure, data, "", "")
+    return figure
+
+
+def _labelled(data: xr.Dataset, name: str) -> str:
+    unit = str(data[name].attrs.get("units") or "")
+    return f"{name[-28:]} ({unit})" if unit else name[-28:]
 
 
 def draw_geometry(data: xr.Dataset, shapes: Shapes) -> Figure:

@@ -232,7 +232,7 @@ def auto_limits(raw: NDArray[Any], view: SceneView, channel: int) -> tuple[float
     if view.rgb:
         return (0.0, 255.0) if raw.dtype == np.uint8 else (0.0, float(_whole(raw)))
     given = view.windows[channel] if channel < len(view.windows) else None
-    if given is not None:
+    if given is not None and _shows(raw, given):
         return given
     sample = raw[:: max(1, raw.shape[0] // 512), :: max(1, raw.shape[1] // 512)]
     finite = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample.ravel()
@@ -242,6 +242,14 @@ def auto_limits(raw: NDArray[Any], view: SceneView, channel: int) -> tuple[float
     if high <= low:
         low, high = float(finite.min()), float(finite.max())
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def _shows(raw: NDArray[Any], window: tuple[float, float]) -> bool:
+    """Whether a plane drawn in this window would be neither black nor white all over."""
+    sample = raw[:: max(1, raw.shape[0] // 512), :: max(1, raw.shape[1] // 512)]
+    low, high = window
+    level = (np.nanpercentile(sample, (1, 99.8)) - low) / (high - low) if sample.size else np.zeros(2)
+    return bool(level[1] > 0.12 and level[0] < 0.9)
 
 
 def _whole(raw: NDArray[Any]) -> float:

@@ -42,9 +42,10 @@ class Shapes(NamedTuple):
 def shapes_of(data: xr.Dataset) -> Shapes | None:
     """The shapes of a dataset of kind ``geometry``; None when it holds none that can be drawn."""
     name = next((n for n in ("vertices", "points") if n in data), None) or _coordinates(data)
-    if name is None or data[name].ndim != 2 or data[name].shape[1] < 2:
+    if name is None or data[name].ndim < 2 or data[name].shape[1] < 2:
         return None
     points = np.asarray(data[name].values, "f8")[:, :3]
+    points = points[..., 0] if points.ndim == 3 else points  # values before derivatives
     units = str(data[name].attrs.get("units") or data[name].attrs.get("unit") or "")
     if "trace_offsets" in data:
         return _tracing(data, points, units)
@@ -56,7 +57,30 @@ def shapes_of(data: xr.Dataset) -> Shapes | None:
         )
     faces = _faces(data)
     lines = (_whole(data, "lines"), _whole(data, "line_offsets")) if "line_offsets" in data else None
-    return Shapes(points, faces=faces, links=_joined(*lines) if lines else None, units=units)
+    return Shapes(points, faces=faces, links=_joined(*lines) if lines else _edges(data), units=units)
+
+
+def _edges(data: xr.Dataset) -> NDArray[np.int64] | None:
+    """Edges of elements with a node at each corner and no others: corners that differ in one direction."""
+    if "node_id" not in data:
+        return None
+    index = {int(node): place for place, node in enumerate(data["node_id"].values)}
+    found: list[tuple[int, int]] = []
+    for dimension in (1, 2, 3):
+        name = f"element{dimension}d_node"
+        if f"{name}s" not in data:
+            continue
+        nodes, offsets = _whole(data, f"{name}s"), _whole(data, f"{name}_offsets")
+        for start, stop in pairwise(offsets):
+            if stop - start != 2**dimension:
+                continue
+            corners = [index.get(int(node), -1) for node in nodes[start:stop]]
+            found += [
+                (corners[i], corners[i | bit])
+                for i in range(2**dimension) for bit in (1, 2, 4)[:dimension]
+                if not i & bit and corners[i] >= 0 <= corners[i | bit]
+            ]  # fmt: skip
+    return np.array(found, "i8") if found else None
 
 
 def _coordinates(data: xr.Dataset) -> str | None:
@@ -66,7 +90,7 @@ def _coordinates(data: xr.Dataset) -> str | None:
         if str(n).startswith("node_") and v.ndim >= 2 and v.dtype.kind == "f" and v.shape[1] in (2, 3)
     ]  # fmt: skip
     named = [n for n in fitting if "coordinates" in n or "geometric" in n] or fitting
-    return named[0] if named and data[named[0]].ndim == 2 else None
+    return named[0] if named and data[named[0]].ndim <= 3 else None
 
 
 def _whole(data: xr.Dataset, name: str) -> NDArray[np.int64]:
