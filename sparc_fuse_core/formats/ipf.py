@@ -40,7 +40,9 @@ def _is_text(raw: bytes) -> bool:
 
 
 def _sniff(head: bytes) -> bool:
-    return _is_text(head) and bool(head.strip()) and not head.lstrip().startswith((b"<", b"version https://git-lfs"))
+    """Text, mostly of plain letters, and neither a page nor a pointer to another file."""
+    plain = sum(byte < 128 for byte in head.strip()) * 2 > len(head)
+    return plain and _is_text(head) and not head.lstrip().startswith((b"<", b"version https://git-lfs"))
 
 
 FORMAT = Format(

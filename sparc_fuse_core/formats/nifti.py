@@ -82,6 +82,7 @@ def _reader(source: Source) -> tuple[bytes, Read | None]:
 
 def _expect_packed(source: Source, packed: Gunzip, header: Header, pixels: bool) -> None:
     need = header.offset + header.nbytes if pixels else 0
+    packed.end = need
     if not packed.can_hold(need):
         raise Truncated(
             f"{source.name}: {need} bytes of pixels are promised, {source.size} packed bytes cannot hold them; "

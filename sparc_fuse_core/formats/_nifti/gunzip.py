@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _FEED = 1 << 16
 _MAX_KEPT = 256  # decoders, about 45 kB each
-_FIRST_STEP = 4 << 20
+_FIRST_STEP = 1 << 20
+_MOST_AFTER = 64  # pieces behind the pixels that are unpacked for the checksum
 _BEST_RATIO = 1040  # deflate cannot do better
 _REPAIR = "Fetch the file again, or ask its authors for an intact copy."
 
@@ -23,6 +24,7 @@ class Gunzip:
     """The unpacked bytes of a gzip file of one or several members; safe to use from several threads."""
 
     def __init__(self, source: Source) -> None:
+        self.end = -1  # where the bytes end that matter; the checksum behind them is looked at then
         self._source = source
         self._lock = threading.Lock()
         self._kept: list[tuple[int, int, Any]] = [(0, 0, zlib.decompressobj(31))]
@@ -39,19 +41,22 @@ class Gunzip:
             at, place, decoder = self._nearest(offset)
             out = bytearray()
             while at < offset + nbytes:
-                try:
-                    piece, place, decoder = self._next(place, decoder, min(_FEED * 4, offset + nbytes - at))
-                except zlib.error as error:
-                    raise FormatError(
-                        f"{self._source.name}: cannot be unpacked at byte {place} ({error}); it is damaged",
-                        hint=_REPAIR,
-                    ) from error
+                piece, place, decoder = self._next(place, decoder, min(_FEED * 4, offset + nbytes - at))
                 if at + len(piece) > offset:
                     out += piece[max(0, offset - at) :]
                 at += len(piece)
                 self._keep(at, place, decoder)
             self._now = (at, place, decoder)
+            if at == self.end:
+                self._check_end(place, decoder.copy())
             return bytes(out)
+
+    def _check_end(self, place: int, decoder: Any) -> None:
+        """Unpack what is left of the last member: its checksum tells whether the pixels are those that were packed."""
+        for _ in range(_MOST_AFTER):
+            if decoder.eof:
+                return
+            _, place, decoder = self._next(place, decoder, _FEED, at_end=True)
 
     def _nearest(self, offset: int) -> tuple[int, int, Any]:
         """Where to start: the end of the last reading, or a kept place before ``offset``."""
@@ -60,21 +65,26 @@ class Gunzip:
             return self._now
         return kept[0], kept[1], kept[2].copy()
 
-    def _next(self, place: int, decoder: Any, most: int) -> tuple[bytes, int, Any]:
+    def _next(self, place: int, decoder: Any, most: int, *, at_end: bool = False) -> tuple[bytes, int, Any]:
         """Some unpacked bytes, how far the packed ones were used, and the decoder for what follows."""
         while True:
             if decoder.eof:
                 decoder = zlib.decompressobj(31)
             packed = self._source.read(place, min(_FEED, self._source.size - place), "packed data")
-            piece = decoder.decompress(packed, most)
-            if not piece and not packed:
+            try:
+                piece = decoder.decompress(packed, most)
+            except zlib.error as error:
+                raise FormatError(
+                    f"{self._source.name}: cannot be unpacked at byte {place} ({error}); it is damaged", hint=_REPAIR
+                ) from error
+            if not piece and not packed and not decoder.eof:
                 raise Truncated(
                     f"{self._source.name}: its packed data end before the image does; it is cut short",
                     hint=_REPAIR,
                 )
             left = len(decoder.unused_data) if decoder.eof else len(decoder.unconsumed_tail)
             place += len(packed) - left
-            if piece:
+            if piece or (at_end and decoder.eof):
                 return piece, place, decoder
 
     def _keep(self, at: int, place: int, decoder: Any) -> None:
