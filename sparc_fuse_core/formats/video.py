@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _REPAIR = "Fetch the file again, or ask its authors for an intact copy."
 _MAX_PIXELS = 1 << 27
 _MAX_FRAMES = 1 << 24
+_MOST_CHUNKS = 1000
+_MAX_HEADER = 1 << 16
 _PROBE = "1000000"
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"skip", b"free", b"pnot")
 _STILL = (b"heic", b"heix", b"mif1", b"avif", b"crx ", b"jp2 ", b"jpx ", b"M4A ", b"M4B ")
@@ -167,13 +169,17 @@ def _index(
 
 
 def _avi_index(source: Source, stream: Any, warnings: list[str]) -> tuple[Index, Fraction]:
+    if not _has_index(source):
+        raise FormatError(
+            f"{source.name}: has no index of its frames; it is cut short, or its recording was not finished",
+            hint="Write a new index, without loss: ffmpeg -i <file> -c copy repaired.avi",
+        )
     rows = [(entry.timestamp, entry.is_keyframe) for entry in stream.index_entries if entry.size > 0]
     limit_items(source, "frames", len(rows), _MAX_FRAMES)
     if not rows:
-        raise FormatError(
-            f"{source.name}: has no index of its frames; it is cut short",
-            hint="Write a new index, without loss: ffmpeg -i <file> -c copy repaired.avi",
-        )
+        raise FormatError(f"{source.name}: its index lists no frames; it is damaged", hint=_REPAIR)
+    if len(rows) < stream.frames:
+        warnings.append(f"the header promises {stream.frames} frames, the index of the file lists {len(rows)}")
     shown = np.array([row[0] for row in rows], "i8")
     if (np.diff(shown) <= 0).any():
         raise FormatError(f"{source.name}: its index of frames does not rise; it is damaged", hint=_REPAIR)
@@ -185,6 +191,21 @@ def _avi_index(source: Source, stream: Any, warnings: list[str]) -> tuple[Index,
             "reading late frames alone is slow"
         )
     return Index(shown, keyed, shown[keyed], counted), Fraction(stream.time_base)
+
+
+def _has_index(source: Source) -> bool:
+    """Whether an AVI file lists its frames: ``idx1`` behind them, or ``indx`` in the header (OpenDML)."""
+    at = 12
+    for _ in range(_MOST_CHUNKS):
+        if at + 8 > source.size:
+            return False
+        kind, size = source.unpack("<4sI", at, "chunk")
+        if kind == b"idx1":
+            return True
+        if kind == b"LIST" and b"indx" in source.read(at + 8, min(size, _MAX_HEADER, source.size - at - 8)):
+            return True
+        at += 8 + size + size % 2
+    return False
 
 
 def _set_times(scene: Scene, shown: NDArray[Any], ticks: Fraction, warnings: list[str]) -> NDArray[Any] | None:

@@ -48,7 +48,7 @@ def _elements(data: Any, depth: int, counts: list[int]) -> dict[str, Any]:
         counts[2] += 1
         if counts[2] > _MOST_ELEMENTS:
             break
-        if tag.group % 2 or tag.group in (0x7FE0,):
+        if tag.group % 2 or tag.group == 0x7FE0 or 0x6000 <= tag.group < 0x6020:  # overlays are told of by number
             counts[1] += tag.group % 2
             continue
         try:
