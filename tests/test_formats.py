@@ -145,7 +145,9 @@ def _pixel_hash(image: xr.DataArray, fact: dict[str, Any]) -> str:
     turned = image.transpose(*order, *left).values
     if not left:
         turned = turned.astype(fact["dtype"]) if fact["dtype"] == "|b1" else turned
-        assert turned.dtype == np.dtype(fact["dtype"]).newbyteorder("="), f"{turned.dtype}, not {fact['dtype']}"
+        assert turned.dtype == np.dtype(fact["dtype"]).newbyteorder("="), (
+            f"{turned.dtype}, not {fact['dtype']}"
+        )
         turned = turned.astype(fact["dtype"])
     return hashlib.sha256(np.ascontiguousarray(turned).tobytes()).hexdigest()
 

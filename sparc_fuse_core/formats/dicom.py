@@ -31,6 +31,7 @@ from sparc_fuse_core.formats._dicom.header import (
     numbers,
     read_header,
     refuse,
+    tags_of,
     value,
 )
 from sparc_fuse_core.formats._dicom.privacy import harmless
@@ -85,8 +86,12 @@ def _left_out(header: Header, hidden: int, private: int) -> list[str]:
         notes.append(f"{hidden} header elements that may identify a person, place, device or date (PS3.15)")
     if private:
         makers = {str(e.value) for e in _creators(header.data)}
-        notes.append(f"{private} private header elements ({', '.join(sorted(makers)[:8]) or 'without a maker'})")
-    groups = sorted({tag.group for tag in header.data.keys() if 0x6000 <= tag.group < 0x6020 and not tag.group % 2})
+        notes.append(
+            f"{private} private header elements ({', '.join(sorted(makers)[:8]) or 'without a maker'})"
+        )
+    groups = sorted(
+        {tag.group for tag in tags_of(header.data) if 0x6000 <= tag.group < 0x6020 and not tag.group % 2}
+    )
     notes += [f"overlay {number + 1}" for number, _ in enumerate(groups)]
     if header.pixels and value(header.data, "WaveformSequence"):
         notes.append("waveforms beside the image")
@@ -94,7 +99,7 @@ def _left_out(header: Header, hidden: int, private: int) -> list[str]:
 
 
 def _creators(data: Any) -> list[Any]:
-    tags = [tag for tag in data.keys() if tag.group % 2 and 0x10 <= tag.element <= 0xFF]
+    tags = [tag for tag in tags_of(data) if tag.group % 2 and 0x10 <= tag.element <= 0xFF]
     found = []
     for tag in tags:
         try:
@@ -139,9 +144,13 @@ def _frames(header: Header, pixels: Pixels, count: int, warnings: list[str]) -> 
         raise refuse(header.name, f"transfer syntax {header.syntax} (video or another compression)")
     else:
         frames = encapsulated(header, pixels, count)
-        kept = header.syntax == RLE or is_lossless_jpeg(header.syntax) or header.syntax.endswith((".80", ".81"))
+        kept = (
+            header.syntax == RLE or is_lossless_jpeg(header.syntax) or header.syntax.endswith((".80", ".81"))
+        )
         if luma and not kept:
-            warnings.append("the colours were stored as luma and chroma; they are given as red, green and blue")
+            warnings.append(
+                "the colours were stored as luma and chroma; they are given as red, green and blue"
+            )
         luma = luma and (kept or (header.syntax[-3] == "9" and pixels.photometric == "YBR_FULL"))
     if luma and pixels.bits == 8:
         warnings.append("the colours were stored as luma and chroma; they are given as red, green and blue")
@@ -167,7 +176,10 @@ def _scene(header: Header, pixels: Pixels, frames: LazyArray, warnings: list[str
         found = arrange(data, frames.shape[0], warnings)
         level, dims = placed(frames, found), (*found.dims, "c", "y", "x")
         if pixels.samples == 1:
-            level, dims = _without(level, [i for i, d in enumerate(dims) if d != "c"]), (*found.dims, "y", "x")
+            level, dims = (
+                _without(level, [i for i, d in enumerate(dims) if d != "c"]),
+                (*found.dims, "y", "x"),
+            )
         elif "z" in found.dims:
             order = [i for i, d in enumerate(dims) if d != "c"]
             order.insert(dims.index("z"), dims.index("c"))
@@ -195,25 +207,32 @@ def _mosaic(data: Any) -> int:
     kinds = value(data, "ImageType", [])
     if "MOSAIC" not in [str(kind) for kind in kinds]:
         return 0
-    for tag in data.keys():
+    for tag in tags_of(data):
         try:
             if tag.group == 0x19 and tag.element & 0xFF == 0x0A and tag.element > 0xFF:
                 held = data[tag].value
                 return int.from_bytes(held[:2], "little") if isinstance(held, bytes) else int(held)
             if tag.group == 0x29 and tag.element & 0xFF == 0x10 and tag.element > 0xFF:
-                text = re.search(rb"NumberOfImagesInMosaic.{60,160}?(\d+) *\0", bytes(data[tag].value), re.DOTALL)
+                text = re.search(
+                    rb"NumberOfImagesInMosaic.{60,160}?(\d+) *\0", bytes(data[tag].value), re.DOTALL
+                )
                 if text:
                     return int(text[1])
         except (TypeError, ValueError):
             continue
-    raise FormatError("a Siemens mosaic does not say how many slices it has", hint="Export it as separate slices.")
+    raise FormatError(
+        "a Siemens mosaic does not say how many slices it has", hint="Export it as separate slices."
+    )
 
 
 def _set_steps(data: Any, scene: Scene, found: Arrangement, warnings: list[str]) -> None:
     shared = first(data, "SharedFunctionalGroupsSequence", "PixelMeasuresSequence") or first(
         data, "PerFrameFunctionalGroupsSequence", "PixelMeasuresSequence"
     )
-    sizes, units = {dim: step for dim, (step, _) in found.steps.items()}, {d: u for d, (_, u) in found.steps.items()}
+    sizes, units = (
+        {dim: step for dim, (step, _) in found.steps.items()},
+        {d: u for d, (_, u) in found.steps.items()},
+    )
     pair = numbers(shared or {}, "PixelSpacing") or numbers(data, "PixelSpacing")
     if len(pair) != 2 and len(numbers(data, "ImagerPixelSpacing")) == 2:
         pair = numbers(data, "ImagerPixelSpacing")
@@ -244,18 +263,29 @@ def _set_meaning(header: Header, pixels: Pixels, scene: Scene, warnings: list[st
             kind = str(value(holder, "RescaleType", ""))
             scene.attrs |= {"rescale_type": kind} if kind else {}
     groups = value(data, "PerFrameFunctionalGroupsSequence", [])
-    varied = [numbers(first(g, "PixelValueTransformationSequence") or {}, "RescaleSlope") for g in list(groups)[:4096]]
+    varied = [
+        numbers(first(g, "PixelValueTransformationSequence") or {}, "RescaleSlope")
+        for g in list(groups)[:4096]
+    ]
     if any(varied) and len({tuple(v) for v in varied}) > 1:
         warnings.append("each frame has a scale of its own; they are in the original metadata")
     dose = numbers(data, "DoseGridScaling")
     if dose:
-        scene.attrs |= {"rescale_slope": dose[0], "rescale_intercept": 0.0, "rescale_type": str(value(data, "DoseUnits", ""))}
+        scene.attrs |= {
+            "rescale_slope": dose[0],
+            "rescale_intercept": 0.0,
+            "rescale_type": str(value(data, "DoseUnits", "")),
+        }
     if "rescale_slope" in scene.attrs:
-        warnings.append("pixels are those stored: multiply by rescale_slope and add rescale_intercept to scale them")
+        warnings.append(
+            "pixels are those stored: multiply by rescale_slope and add rescale_intercept to scale them"
+        )
     if pixels.photometric == "MONOCHROME1":
         warnings.append("larger values are darker (MONOCHROME1)")
     if pixels.photometric == "PALETTE COLOR":
-        warnings.append("pixels are indices of a palette; its colours are in the attribute palette where they are readable")
+        warnings.append(
+            "pixels are indices of a palette; its colours are in the attribute palette where they are readable"
+        )
         palette = _palette(header)
         scene.attrs |= {"palette": palette} if palette else {}
 

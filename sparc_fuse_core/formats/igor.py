@@ -2,8 +2,9 @@
 
 A wave is a header with type, up to four dimensions with their scaling and units, then its values, a note, a
 formula and labels; an experiment is a row of records: waves in data folders, variables, history, procedures.
-A wave of one dimension in seconds is a stream with its rate and start; all other waves are arrays under the name of
-their folder and wave, dimensions in the order of the file with the first one last, and ``start`` and ``step`` of each as attributes.
+A wave of one dimension in seconds is a stream with its rate and start; all other waves are arrays under the name
+of their folder and wave, dimensions in the order of the file with the first one last, with ``start`` and ``step`` of
+each as attributes.
 Complex numbers, text and every integer type are carried over. Procedures, history and variables are metadata;
 nothing is run. Not carried over, but named: graphs and other windows, packed files, waves of references.
 """
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e3, "us": 1e6, "µs": 1e6, "μs": 1e6, "ns": 1e9}
 _DIMS = ("rows", "columns", "layers", "chunks")
 _MOST_LABELS = 1000
-_EPOCH = datetime(1904, 1, 1)  # noqa: DTZ001 - Igor stores local time without its zone
+_EPOCH = datetime(1904, 1, 1)
 _KINDS = {-1: "replaced records", 8: "packed files"}
 
 
@@ -56,7 +57,10 @@ def open_igor(source: Source, /, **options: Any) -> xr.DataTree:
     metadata: dict[str, Any] = dict(found.texts)
     if found.variables:
         metadata["variables"] = found.variables
-    dropped = [f"{count} {_KINDS.get(kind, f'records of kind {kind}')}" for kind, count in sorted(found.others.items())]
+    dropped = [
+        f"{count} {_KINDS.get(kind, f'records of kind {kind}')}"
+        for kind, count in sorted(found.others.items())
+    ]
     return _build(source, found.waves, metadata, warnings, dropped + found.left)
 
 

@@ -22,7 +22,9 @@ _REPAIR = "Check that this is an Igor procedure file and that it was downloaded 
 def open_ipf(source: Source, /, **options: Any) -> xr.DataTree:
     """The text of a procedure file; FormatError when it is not text."""
     if source.size > _MAX_TEXT:
-        raise LimitExceeded(f"{source.name}: a text of {source.size} bytes is no procedure file", hint=_REPAIR)
+        raise LimitExceeded(
+            f"{source.name}: a text of {source.size} bytes is no procedure file", hint=_REPAIR
+        )
     raw = source.read(0, source.size)
     warnings: list[str] = []
     if not _is_text(raw):
@@ -31,7 +33,9 @@ def open_ipf(source: Source, /, **options: Any) -> xr.DataTree:
         content = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         content = raw.decode("cp1252", "replace")
-        warnings.append("the text is not UTF-8; it was read as Windows-1252, letters with accents may be wrong")
+        warnings.append(
+            "the text is not UTF-8; it was read as Windows-1252, letters with accents may be wrong"
+        )
     return text(content, {"language": "Igor Pro procedures"}, warnings)
 
 

@@ -3,7 +3,8 @@
 Each codestream is a scene with its resolutions, read as in JP2: samples as coded, tiles decoded when asked for. What
 is said of all (``jp2h``) and of one (``jpch``, ``jplh``) is kept: colours, palette, names, pixel size; XML is
 metadata. Planes of a stack that are codestreams of their own come out as scenes, with a warning, since no box of the
-standard says that they are a stack. Refused, by name: compositions, fragments, references to other files, codings of Part 2.
+standard says that they are a stack. Refused, by name: compositions, fragments, references to other files, and codings
+of Part 2.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ def open_nifti(source: Source, /, **options: Any) -> xr.DataTree:
     _set_steps(header, scene, warnings)
     _set_attributes(header, scene, warnings)
     metadata = {
-        key: _plain(value) for key, value in header.fields.items() if value not in ("", None) and key != "srow"
+        key: _plain(value)
+        for key, value in header.fields.items()
+        if value not in ("", None) and key != "srow"
     }
     metadata |= {"header": header.version, "byte_order": "big" if header.order == ">" else "little"}
     if texts:

@@ -1,7 +1,8 @@
 """Video: AVI, MP4 and QuickTime files (``.avi``, ``.mp4``, ``.m4v``, ``.mov``) with any codec that FFmpeg decodes.
 
 Each video stream is one image with its frames on t, in the order of showing; the tables of the file say how many
-there are and when each is shown, nothing is decoded on opening. A frame is decoded when asked for, from the key frame before it.
+there are and when each is shown, nothing is decoded on opening. A frame is decoded when asked for, from the key frame
+before it.
 Grey and RGB frames are given as they are stored; frames of luma and chroma become red, green and blue, with a
 warning. Frames at uneven times have explicit times. Not carried over, but named: sound, subtitles and data tracks,
 the place of recording. Turning (a phone held upright) and edit lists are told, not applied.
@@ -88,13 +89,19 @@ def _open(source: Source) -> tuple[Any, list[Track] | None]:
                 hint="Join them without loss: ffmpeg -i <file> -c copy joined.mp4",
             )
         if not any(len(t.shown) for t in tracks):
-            raise FormatError(f"{source.name}: holds no video frames; it is cut short or only sound", hint=_REPAIR)
+            raise FormatError(
+                f"{source.name}: holds no video frames; it is cut short or only sound", hint=_REPAIR
+            )
     settings = {"probesize": _PROBE} | ({} if riff else {"ignore_editlist": "1"})
     try:
-        older: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+        older: dict[str, Any] = (
+            {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+        )
         container = av.open(source.file(), format="avi" if riff else "mov", options=settings, **older)
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise FormatError(f"{source.name}: cannot be opened as video ({error}); it is damaged", hint=_REPAIR) from error
+        raise FormatError(
+            f"{source.name}: cannot be opened as video ({error}); it is damaged", hint=_REPAIR
+        ) from error
     return container, tracks
 
 
@@ -104,7 +111,9 @@ def _others(container: Any) -> list[str]:
     for stream in container.streams:
         if stream.type == "audio":
             held = stream.codec_context
-            notes.append(f"sound track {stream.index} ({held.name}, {held.sample_rate} Hz, {held.channels} channels)")
+            notes.append(
+                f"sound track {stream.index} ({held.name}, {held.sample_rate} Hz, {held.channels} channels)"
+            )
         elif stream.type != "video":
             notes.append(f"{stream.type or 'unknown'} track {stream.index}")
     return notes
@@ -122,7 +131,8 @@ def _scene(
         )
     if context.width * context.height > _MAX_PIXELS:
         raise FormatError(
-            f"{source.name}: frames of {context.width} x {context.height} are promised; its header is damaged", hint=_REPAIR
+            f"{source.name}: frames of {context.width} x {context.height} are promised; its header is damaged",
+            hint=_REPAIR,
         )
     index, ticks = _index(source, stream, tracks, warnings)
     context.thread_type, context.thread_count = "NONE", 1
@@ -155,15 +165,21 @@ def _index(
         return _avi_index(source, stream, warnings)
     track = next((t for t in tracks if t.number == stream.id and len(t.shown)), None)
     if track is None:
-        raise FormatError(f"{source.name}: a video stream has no table of frames; it is damaged", hint=_REPAIR)
+        raise FormatError(
+            f"{source.name}: a video stream has no table of frames; it is damaged", hint=_REPAIR
+        )
     if track.rotation:
-        warnings.append(f"the video is meant to be turned by {track.rotation} degrees for viewing; it was not turned")
+        warnings.append(
+            f"the video is meant to be turned by {track.rotation} degrees for viewing; it was not turned"
+        )
     if track.edits > 1:
         warnings.append("an edit list picks parts of the video for viewing; all stored frames are given")
     ordered = np.argsort(track.shown, kind="stable")
     shown = track.shown[ordered]
     if (np.diff(shown) <= 0).any():
-        raise FormatError(f"{source.name}: several frames have the same time; its tables are damaged", hint=_REPAIR)
+        raise FormatError(
+            f"{source.name}: several frames have the same time; its tables are damaged", hint=_REPAIR
+        )
     keyed = np.flatnonzero(track.keys[ordered])
     return Index(shown, keyed, track.decoded[ordered][keyed]), Fraction(1, track.ticks)
 
@@ -179,7 +195,9 @@ def _avi_index(source: Source, stream: Any, warnings: list[str]) -> tuple[Index,
     if not rows:
         raise FormatError(f"{source.name}: its index lists no frames; it is damaged", hint=_REPAIR)
     if len(rows) < stream.frames:
-        warnings.append(f"the header promises {stream.frames} frames, the index of the file lists {len(rows)}")
+        warnings.append(
+            f"the header promises {stream.frames} frames, the index of the file lists {len(rows)}"
+        )
     shown = np.array([row[0] for row in rows], "i8")
     if (np.diff(shown) <= 0).any():
         raise FormatError(f"{source.name}: its index of frames does not rise; it is damaged", hint=_REPAIR)
@@ -208,7 +226,9 @@ def _has_index(source: Source) -> bool:
     return False
 
 
-def _set_times(scene: Scene, shown: NDArray[Any], ticks: Fraction, warnings: list[str]) -> NDArray[Any] | None:
+def _set_times(
+    scene: Scene, shown: NDArray[Any], ticks: Fraction, warnings: list[str]
+) -> NDArray[Any] | None:
     """An even step on t, or the time of each frame in seconds from the first one."""
     steps = np.diff(shown)
     if len(steps) == 0:

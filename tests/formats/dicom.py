@@ -2,110 +2,67 @@
 
 from __future__ import annotations
 
-import struct
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from formats._dicom_frames import frames, siemens, slides
+from formats._dicom_writer import BASE, Element, dicom, element, image, native, pieces, rle
 
 RANDOM = np.random.default_rng(11)
-LONG = ("OB", "OW", "OF", "OD", "SQ", "UN", "UT")
-BASE = "1.2.840.10008.1.2"
-UNDEFINED = 0xFFFFFFFF
-Element = tuple[int, str, Any]
-
-
-def element(tag: int, kind: str, value: Any, implicit: bool = False, big: bool = False) -> bytes:
-    """One element; numbers, texts, bytes, or for SQ a list of items, each a list of elements."""
-    order = ">" if big else "<"
-    if kind == "SQ":
-        items = [b"".join(element(*e, implicit, big) for e in item) for item in value]
-        body = b"".join(struct.pack(order + "HHI", 0xFFFE, 0xE000, len(item)) + item for item in items)
-    elif isinstance(value, bytes):
-        body = value
-    elif isinstance(value, str):
-        body = value.encode() + (b"\0" if kind == "UI" else b" ") * (len(value) % 2)
-    else:
-        values = value if isinstance(value, list) else [value]
-        form = {"US": "H", "SS": "h", "UL": "I", "FD": "d", "FL": "f", "AT": "HH"}[kind]
-        body = b"".join(struct.pack(order + form, *(divmod(v, 65536) if kind == "AT" else (v,))) for v in values)
-    length = len(body)
-    if implicit:
-        return struct.pack(order + "HHI", tag >> 16, tag & 0xFFFF, length) + body
-    head = struct.pack(order + "HH", tag >> 16, tag & 0xFFFF) + kind.encode()
-    return head + (struct.pack(order + "HI", 0, length) if kind in LONG else struct.pack(order + "H", length)) + body
-
-
-def dicom(elements: Sequence[Element], syntax: str = BASE + ".1", pixels: bytes = b"", *, mark: bool = True,
-          meta: bool = True, said: str = "") -> bytes:  # fmt: skip
-    """A whole file; ``pixels`` is a finished element, ``said`` a transfer syntax that is not the true one."""
-    implicit, big = syntax == BASE, syntax == BASE + ".2"
-    body = b"".join(element(*e, implicit, big) for e in sorted(elements)) + pixels
-    if syntax == BASE + ".1.99":
-        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-        body = packer.compress(body) + packer.flush()
-    head = element(0x00020010, "UI", said or syntax) if meta else b""
-    return (bytes(128) + b"DICM" if mark else b"") + head + body
-
-
-def image(rows: int, columns: int, *, samples: int = 1, bits: int = 16, stored: int = 0, high: int | None = None,
-          signed: int = 0, photometric: str = "MONOCHROME2", planar: int = 0, frames: int = 0) -> list[Element]:  # fmt: skip
-    """The elements that describe pixels."""
-    stored = stored or bits
-    found: list[Element] = [
-        (0x00080008, "CS", "ORIGINAL\\PRIMARY"), (0x00080060, "CS", "MR"), (0x00280002, "US", samples),
-        (0x00280004, "CS", photometric), (0x00280006, "US", planar), (0x00280010, "US", rows),
-        (0x00280011, "US", columns), (0x00280100, "US", bits), (0x00280101, "US", stored),
-        (0x00280102, "US", stored - 1 if high is None else high), (0x00280103, "US", signed),
-    ]  # fmt: skip
-    return [*found, (0x00280008, "IS", str(frames))] if frames else found
-
-
-def native(data: np.ndarray, syntax: str = BASE + ".1", kind: str = "OW", tag: int = 0x7FE00010) -> bytes:
-    """The element of uncompressed pixels."""
-    big = syntax == BASE + ".2"
-    body = data.astype(data.dtype.newbyteorder(">" if big else "<")).tobytes()
-    body += b"\0" * (len(body) % 2)
-    if big and data.dtype.itemsize == 1 and kind == "OW":
-        body = np.frombuffer(body, ">u2").astype("<u2").tobytes()
-    return element(tag, kind, body, syntax == BASE, big)
-
-
-def pieces(frames: Sequence[Sequence[bytes]], table: bool) -> bytes:
-    """The element of compressed frames, each in one piece or several."""
-    padded = [[p + b"\0" * (len(p) % 2) for p in frame] for frame in frames]
-    places = np.cumsum([0] + [sum(8 + len(p) for p in frame) for frame in padded])[:-1] if table else np.zeros(0)
-    body = struct.pack("<HHI", 0xFFFE, 0xE000, 4 * len(places)) + places.astype("<u4").tobytes()
-    body += b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(p)) + p for frame in padded for p in frame)
-    head = struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OB", 0, UNDEFINED)
-    return head + body + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
 
 def make(folder: Path) -> dict[str, dict[str, Any]]:
     """Files with their contents."""
     return (
-        _written(folder) | _stored(folder) | _compressed(folder) | _colours(folder) | _frames(folder) | _slides(folder)
-        | _siemens(folder) | _notes(folder) | _waves(folder) | _hostile(folder)
-    )  # fmt: skip
+        _written(folder)
+        | _stored(folder)
+        | _compressed(folder)
+        | _colours(folder)
+        | frames(folder)
+        | slides(folder)
+        | siemens(folder)
+        | _notes(folder)
+        | _waves(folder)
+        | _hostile(folder)
+    )
 
 
 def _written(folder: Path) -> dict[str, dict[str, Any]]:
     """Every way of writing elements, with and without the mark."""
     data = RANDOM.integers(-2000, 2000, (6, 7)).astype("i2")
-    extra: list[Element] = [(0x00280030, "DS", "0.5\\0.25"), (0x00180050, "DS", "3"), (0x00281052, "DS", "-1024"),
-                            (0x00281053, "DS", "1"), (0x00100010, "PN", "Doe^Jane"), (0x00080020, "DA", "20200101"),
-                            (0x00091001, "LO", "mine"), (0x00090010, "LO", "MAKER")]  # fmt: skip
-    facts = {"0/image": data, "@pixel_size": {"y": 0.5, "x": 0.25}, "@rescale_intercept": -1024.0, "@slice_thickness": 3.0,
-             "?warning": "rescale_slope", "?dropped": ["identify", "MAKER"]}  # fmt: skip
+    extra: list[Element] = [
+        (0x00280030, "DS", "0.5\\0.25"),
+        (0x00180050, "DS", "3"),
+        (0x00281052, "DS", "-1024"),
+        (0x00281053, "DS", "1"),
+        (0x00100010, "PN", "Doe^Jane"),
+        (0x00080020, "DA", "20200101"),
+        (0x00091001, "LO", "mine"),
+        (0x00090010, "LO", "MAKER"),
+    ]
+    facts = {
+        "0/image": data,
+        "@pixel_size": {"y": 0.5, "x": 0.25},
+        "@rescale_intercept": -1024.0,
+        "@slice_thickness": 3.0,
+        "?warning": "rescale_slope",
+        "?dropped": ["identify", "MAKER"],
+    }
     found: dict[str, dict[str, Any]] = {}
     for name, syntax, options in (
-        ("implicit", BASE, {}), ("explicit", BASE + ".1", {}), ("big", BASE + ".2", {}), ("deflated", BASE + ".1.99", {}),
-        ("no_mark", BASE + ".1", {"mark": False}), ("bare_implicit", BASE, {"mark": False, "meta": False}),
-        ("bare_explicit", BASE + ".1", {"mark": False, "meta": False}), ("bare_big", BASE + ".2", {"mark": False, "meta": False}),
-        ("no_meta", BASE + ".1", {"meta": False}), ("lying", BASE, {"said": BASE + ".1"}),
-    ):  # fmt: skip
+        ("implicit", BASE, {}),
+        ("explicit", BASE + ".1", {}),
+        ("big", BASE + ".2", {}),
+        ("deflated", BASE + ".1.99", {}),
+        ("no_mark", BASE + ".1", {"mark": False}),
+        ("bare_implicit", BASE, {"mark": False, "meta": False}),
+        ("bare_explicit", BASE + ".1", {"mark": False, "meta": False}),
+        ("bare_big", BASE + ".2", {"mark": False, "meta": False}),
+        ("no_meta", BASE + ".1", {"meta": False}),
+        ("lying", BASE, {"said": BASE + ".1"}),
+    ):
         raw = dicom([*image(6, 7, signed=1), *extra], syntax, native(data, syntax), **options)
         (folder / f"{name}.dcm").write_bytes(raw)
         found[f"{name}.dcm"] = facts
@@ -117,14 +74,21 @@ def _stored(folder: Path) -> dict[str, dict[str, Any]]:
     """Bits: fewer than the type has, above others, signed, single ones, floats."""
     found: dict[str, dict[str, Any]] = {}
 
-    def add(name: str, elements: list[Element], pixels: bytes, values: Any, syntax: str = BASE + ".1") -> None:
+    def add(
+        name: str, elements: list[Element], pixels: bytes, values: Any, syntax: str = BASE + ".1"
+    ) -> None:
         (folder / name).write_bytes(dicom(elements, syntax, pixels))
         found[name] = {"0/image": values}
 
     values = RANDOM.integers(-2048, 2048, (5, 6)).astype("i2")
     noise = RANDOM.integers(0, 16, (5, 6)).astype("u2") << 12
     add("twelve.dcm", image(5, 6, stored=12, signed=1), native((values & 0xFFF).astype("u2") | noise), values)
-    add("upper.dcm", image(5, 6, stored=12, high=15, signed=1), native((values.astype("u2") << 4) | (noise >> 12)), values)
+    add(
+        "upper.dcm",
+        image(5, 6, stored=12, high=15, signed=1),
+        native((values.astype("u2") << 4) | (noise >> 12)),
+        values,
+    )
     for bits, kind in ((8, "u1"), (8, "i1"), (32, "u4"), (32, "i4"), (64, "u8")):
         info = np.iinfo(kind)
         data = RANDOM.integers(info.min, info.max, (5, 7), kind, endpoint=True)
@@ -140,19 +104,6 @@ def _stored(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def rle(frame: np.ndarray) -> bytes:
-    """A frame as run lengths, one segment for each byte of each sample."""
-    import imagecodecs
-
-    planes = [p for sample in frame.reshape(*frame.shape[:2], -1).transpose(2, 0, 1)
-              for p in np.frombuffer(sample.astype(sample.dtype.newbyteorder(">")).tobytes(), "u1")
-              .reshape(-1, sample.dtype.itemsize).T]  # fmt: skip
-    packed = [imagecodecs.packbits_encode(np.ascontiguousarray(p).tobytes()) for p in planes]
-    packed = [p + b"\0" * (len(p) % 2) for p in packed]
-    places = np.cumsum([64] + [len(p) for p in packed])[:-1].tolist()
-    return struct.pack("<16I", len(packed), *places, *[0] * (15 - len(places))) + b"".join(packed)
-
-
 def _compressed(folder: Path) -> dict[str, dict[str, Any]]:
     import imagecodecs as ic
 
@@ -161,24 +112,42 @@ def _compressed(folder: Path) -> dict[str, dict[str, Any]]:
     rgb = RANDOM.integers(0, 256, (3, 16, 24, 3), "u1")
     found: dict[str, dict[str, Any]] = {}
     for name, syntax, pack, data in (
-        ("rle16", ".5", rle, wide), ("rle_rgb", ".5", rle, rgb), ("jls", ".4.80", ic.jpegls_encode, wide),
-        ("jls_rgb", ".4.80", ic.jpegls_encode, rgb), ("j2k", ".4.90", lambda f: ic.jpeg2k_encode(f, level=0, codecformat="j2k", reversible=True), wide),
+        ("rle16", ".5", rle, wide),
+        ("rle_rgb", ".5", rle, rgb),
+        ("jls", ".4.80", ic.jpegls_encode, wide),
+        ("jls_rgb", ".4.80", ic.jpegls_encode, rgb),
+        ("j2k", ".4.90", lambda f: ic.jpeg2k_encode(f, level=0, codecformat="j2k", reversible=True), wide),
         ("j2k_rgb", ".4.90", lambda f: ic.jpeg2k_encode(f, level=0, codecformat="j2k", reversible=True), rgb),
         ("ljpeg", ".4.70", lambda f: ic.ljpeg_encode(f, bitspersample=16), wide),
         ("jxl", ".4.110", lambda f: ic.jpegxl_encode(f, lossless=True), small),
-    ):  # fmt: skip
+    ):
         frames = [pack(frame) for frame in data]
         colour = data.ndim == 4
-        elements = image(16, 24, samples=3 if colour else 1, bits=8 * data.dtype.itemsize, frames=3,
-                         photometric="RGB" if colour else "MONOCHROME2")  # fmt: skip
-        wanted = {"0/image": np.moveaxis(data, -1, 1) if colour else data, "@rgb": colour, "?warning": "axis t"}
+        elements = image(
+            16,
+            24,
+            samples=3 if colour else 1,
+            bits=8 * data.dtype.itemsize,
+            frames=3,
+            photometric="RGB" if colour else "MONOCHROME2",
+        )
+        wanted = {
+            "0/image": np.moveaxis(data, -1, 1) if colour else data,
+            "@rgb": colour,
+            "?warning": "axis t",
+        }
         ways = (("table", True, 1), ("bare", False, 1), *([("cut", True, 2)] if name == "j2k" else []))
         for label, table, parts in ways:
             split = [[f] if parts == 1 else [f[:100], f[100:]] for f in frames]
             (folder / f"{name}_{label}.dcm").write_bytes(dicom(elements, BASE + syntax, pieces(split, table)))
             found[f"{name}_{label}.dcm"] = wanted
-    split = [[f[:100], f[100:]] for f in (ic.jpeg2k_encode(f, level=0, codecformat="j2k", reversible=True) for f in wide)]
-    (folder / "by_marks.dcm").write_bytes(dicom(image(16, 24, frames=3), BASE + ".4.90", pieces(split, False)))
+    split = [
+        [f[:100], f[100:]]
+        for f in (ic.jpeg2k_encode(f, level=0, codecformat="j2k", reversible=True) for f in wide)
+    ]
+    (folder / "by_marks.dcm").write_bytes(
+        dicom(image(16, 24, frames=3), BASE + ".4.90", pieces(split, False))
+    )
     return found | {"by_marks.dcm": {"0/image": wide}}
 
 
@@ -189,36 +158,73 @@ def _colours(folder: Path) -> dict[str, dict[str, Any]]:
     channels = np.moveaxis(rgb, -1, 1)
     found: dict[str, dict[str, Any]] = {}
 
-    def add(name: str, elements: list[Element], pixels: bytes, facts: dict[str, Any], syntax: str = BASE + ".1") -> None:
+    def add(
+        name: str, elements: list[Element], pixels: bytes, facts: dict[str, Any], syntax: str = BASE + ".1"
+    ) -> None:
         (folder / name).write_bytes(dicom(elements, syntax, pixels))
         found[name] = facts
 
     shared = {"samples": 3, "bits": 8, "frames": 2}
     add("rgb.dcm", image(8, 6, photometric="RGB", **shared), native(rgb), {"0/image": channels, "@rgb": True})
-    add("planar.dcm", image(8, 6, photometric="RGB", planar=1, **shared), native(channels), {"0/image": channels, "@rgb": True})
+    add(
+        "planar.dcm",
+        image(8, 6, photometric="RGB", planar=1, **shared),
+        native(channels),
+        {"0/image": channels, "@rgb": True},
+    )
     turned = _to_rgb(rgb)
-    add("luma.dcm", image(8, 6, photometric="YBR_FULL", **shared), native(rgb),
-        {"0/image": np.moveaxis(turned, -1, 1), "@rgb": True, "@photometric": "YBR_FULL", "?warning": "luma"})  # fmt: skip
+    add(
+        "luma.dcm",
+        image(8, 6, photometric="YBR_FULL", **shared),
+        native(rgb),
+        {"0/image": np.moveaxis(turned, -1, 1), "@rgb": True, "@photometric": "YBR_FULL", "?warning": "luma"},
+    )
     halved = rgb.copy()
     halved[:, :, 1::2, 1:] = halved[:, :, ::2, 1:]
     four = np.stack([halved[..., ::2, 0], halved[..., 1::2, 0], halved[..., ::2, 1], halved[..., ::2, 2]], -1)
-    add("halved.dcm", image(8, 6, photometric="YBR_FULL_422", **shared), native(four),
-        {"0/image": np.moveaxis(_to_rgb(halved), -1, 1), "@rgb": True})  # fmt: skip
-    smooth = np.broadcast_to(np.add.outer(np.arange(16) * 9, np.arange(16) * 5)[..., None], (16, 16, 3)).astype("u1")
+    add(
+        "halved.dcm",
+        image(8, 6, photometric="YBR_FULL_422", **shared),
+        native(four),
+        {"0/image": np.moveaxis(_to_rgb(halved), -1, 1), "@rgb": True},
+    )
+    smooth = np.broadcast_to(
+        np.add.outer(np.arange(16) * 9, np.arange(16) * 5)[..., None], (16, 16, 3)
+    ).astype("u1")
     smooth = smooth + np.array([0, 20, 9], "u1")
     jpeg = ic.jpeg8_encode(smooth, level=98, colorspace="RGB", outcolorspace="YCBCR")
     coded = ic.jpeg8_decode(jpeg, colorspace="YCBCR", outcolorspace="RGB")
-    add("jpeg.dcm", image(16, 16, samples=3, bits=8, photometric="YBR_FULL_422"), pieces([[jpeg]], True),
-        {"0/image": np.moveaxis(coded, -1, 0), "@rgb": True, "?warning": "luma"}, BASE + ".4.50")  # fmt: skip
+    add(
+        "jpeg.dcm",
+        image(16, 16, samples=3, bits=8, photometric="YBR_FULL_422"),
+        pieces([[jpeg]], True),
+        {"0/image": np.moveaxis(coded, -1, 0), "@rgb": True, "?warning": "luma"},
+        BASE + ".4.50",
+    )
     gray = ic.jpeg8_encode(smooth[..., 0].copy(), level=98)
-    add("jpeg_gray.dcm", image(16, 16, bits=8), pieces([[gray]], True), {"0/image": ic.jpeg8_decode(gray)}, BASE + ".4.50")
+    add(
+        "jpeg_gray.dcm",
+        image(16, 16, bits=8),
+        pieces([[gray]], True),
+        {"0/image": ic.jpeg8_decode(gray)},
+        BASE + ".4.50",
+    )
     index = RANDOM.integers(0, 4, (4, 6), "u1")
     colours = RANDOM.integers(0, 1 << 16, (4, 3)).astype("u2")
     tables: list[Element] = [(0x00281101 + i, "US", [4, 0, 16]) for i in range(3)]
     tables += [(0x00281201 + i, "OW", colours[:, i].astype("<u2").tobytes()) for i in range(3)]
-    add("palette.dcm", [*image(4, 6, bits=8, photometric="PALETTE COLOR"), *tables], native(index),
-        {"0/image": index, "@palette": colours.tolist(), "?warning": "palette"})  # fmt: skip
-    add("inverse.dcm", image(4, 6, bits=8, photometric="MONOCHROME1"), native(index), {"0/image": index, "?warning": "darker"})
+    add(
+        "palette.dcm",
+        [*image(4, 6, bits=8, photometric="PALETTE COLOR"), *tables],
+        native(index),
+        {"0/image": index, "@palette": colours.tolist(), "?warning": "palette"},
+    )
+    add(
+        "inverse.dcm",
+        image(4, 6, bits=8, photometric="MONOCHROME1"),
+        native(index),
+        {"0/image": index, "?warning": "darker"},
+    )
     return found
 
 
@@ -228,116 +234,93 @@ def _to_rgb(values: np.ndarray) -> np.ndarray:
     return convert_color_space(values, "YBR_FULL", "RGB")
 
 
-def _frames(folder: Path) -> dict[str, dict[str, Any]]:
-    """What frames are: times, slices, vectors, and the dimensions of enhanced files in any order."""
-    data = RANDOM.integers(0, 999, (6, 4, 5)).astype("u2")
-    found: dict[str, dict[str, Any]] = {}
-
-    def add(name: str, extra: list[Element], facts: dict[str, Any], values: np.ndarray = data) -> None:
-        (folder / name).write_bytes(dicom([*image(4, 5, frames=6), *extra], pixels=native(data)))
-        found[name] = {"0/image": values, **facts}
-
-    add("cine.dcm", [(0x00280009, "AT", 0x00181063), (0x00181063, "DS", "40")], {"0/t": np.arange(6) * 0.04})
-    add("rate.dcm", [(0x00180040, "IS", "20")], {"0/t": np.arange(6) * 0.05})
-    add("vector.dcm", [(0x00280009, "AT", 0x00181065), (0x00181065, "DS", "0\\50\\50\\50\\50\\50")], {"0/t": np.arange(6) * 0.05})
-    add("dose.dcm", [(0x00280009, "AT", 0x3004000C), (0x3004000C, "DS", "0\\2\\4\\6\\8\\10"), (0x3004000E, "DS", "1e-3")],
-        {"0/z": np.arange(6) * 2.0, "@rescale_slope": 1e-3})  # fmt: skip
-    add("nuclear.dcm", [(0x00280009, "AT", [0x00540070, 0x00540080]), (0x00540070, "US", [1, 1, 1, 2, 2, 2]),
-                        (0x00540080, "US", [1, 2, 3, 1, 2, 3])], {}, data.reshape(2, 3, 4, 5))  # fmt: skip
-    order = [4, 0, 5, 1, 3, 2]
-    groups = [[(0x00209111, "SQ", [[(0x00209157, "UL", [1 + place // 3, 1 + place % 3])]]),
-               (0x00209113, "SQ", [[(0x00200032, "DS", f"0\\0\\{1.5 * (place % 3)}")]])] for place in order]  # fmt: skip
-    shared = [[(0x00209116, "SQ", [[(0x00200037, "DS", "1\\0\\0\\0\\1\\0")]]),
-               (0x00289110, "SQ", [[(0x00180050, "DS", "1"), (0x00280030, "DS", "2\\3")]])]]  # fmt: skip
-    pointers = [[(0x00209165, "AT", 0x00209128)], [(0x00209165, "AT", 0x00209057)]]
-    enhanced: list[Element] = [(0x00209222, "SQ", pointers), (0x52009229, "SQ", shared), (0x52009230, "SQ", groups)]
-    add("enhanced.dcm", enhanced, {"@pixel_size": {"z": 1.5, "y": 2.0, "x": 3.0}}, data[np.argsort(order)].reshape(2, 3, 4, 5))
-    add("positions.dcm", [(0x52009229, "SQ", shared), (0x52009230, "SQ", [
-        [(0x00209113, "SQ", [[(0x00200032, "DS", f"0\\0\\{10 - i}")]])] for i in range(6)])],
-        {"0/z": np.arange(6.0)}, data[::-1])  # fmt: skip
-    add("loose.dcm", [(0x52009230, "SQ", [[] for _ in range(6)])], {"?warning": "do not fill"})
-    return found
-
-
-def _slides(folder: Path) -> dict[str, dict[str, Any]]:
-    whole = RANDOM.integers(0, 256, (9, 11, 3), "u1")
-    padded = np.pad(whole, ((0, 3), (0, 1), (0, 0)))
-    tiles = np.stack([padded[y : y + 4, x : x + 4] for y in (0, 4, 8) for x in (0, 4, 8)])
-    common: list[Element] = [(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.77.1.6"), (0x00480006, "UL", 11), (0x00480007, "UL", 9)]
-    full = [*image(4, 4, samples=3, bits=8, photometric="RGB", frames=9), *common, (0x00209311, "CS", "TILED_FULL")]
-    (folder / "slide.dcm").write_bytes(dicom(full, pixels=native(tiles)))
-    some = [3, 8, 0]
-    groups = [[(0x0048021A, "SQ", [[(0x0048021E, "SL", struct.pack("<i", 1 + 4 * (i % 3))),
-                                    (0x0048021F, "SL", struct.pack("<i", 1 + 4 * (i // 3)))]])] for i in some]  # fmt: skip
-    sparse = [*image(4, 4, samples=3, bits=8, photometric="RGB", frames=3), *common, (0x00209311, "CS", "TILED_SPARSE"),
-              (0x52009230, "SQ", groups)]  # fmt: skip
-    (folder / "sparse.dcm").write_bytes(dicom(sparse, pixels=native(tiles[some])))
-    left = np.zeros_like(padded)
-    for i in some:
-        y, x = 4 * (i // 3), 4 * (i % 3)
-        left[y : y + 4, x : x + 4] = tiles[i]
-    return {
-        "slide.dcm": {"0/image": np.moveaxis(whole, -1, 0), "@rgb": True},
-        "sparse.dcm": {"0/image": np.moveaxis(left[:9, :11], -1, 0), "?warning": "without tissue"},
-    }
-
-
-def _siemens(folder: Path) -> dict[str, dict[str, Any]]:
-    slices = RANDOM.integers(0, 999, (7, 4, 5)).astype("u2")
-    grid = np.zeros((9, 4, 5), "u2")
-    grid[:7] = slices
-    mosaic = grid.reshape(3, 3, 4, 5).transpose(0, 2, 1, 3).reshape(12, 15)
-    plain = [e for e in image(12, 15) if e[0] != 0x00080008] + [(0x00080008, "CS", "ORIGINAL\\PRIMARY\\M\\MOSAIC")]
-    count: list[Element] = [(0x00190010, "LO", "SIEMENS MR HEADER"), (0x0019100A, "US", 7), (0x00180088, "DS", "2.5")]
-    files = {}
-    for name, syntax in (("mosaic.ima", BASE + ".1"), ("mosaic_implicit.IMA", BASE)):
-        (folder / name).write_bytes(dicom([*plain, *count], syntax, native(mosaic, syntax)))
-        files[name] = {"0/image": slices, "0/z": np.arange(7) * 2.5, "?dropped": "SIEMENS"}
-    text = b"SV10" + b"NumberOfImagesInMosaic".ljust(64, b"\0") + struct.pack("<ii4s", 1, 3, b"US\0\0") + bytes(24) + b"7       \0"
-    csa: list[Element] = [(0x00290010, "LO", "SIEMENS CSA HEADER"), (0x00291010, "OB", text + b"\0" * (len(text) % 2))]
-    (folder / "mosaic_csa.ima").write_bytes(dicom([*plain, *csa], pixels=native(mosaic)))
-    (folder / "mosaic_none.ima").write_bytes(dicom(plain, pixels=native(mosaic)))
-    (folder / "mosaic_odd.ima").write_bytes(dicom([*plain, (0x0019100A, "US", 30)], pixels=native(mosaic)))
-    return files | {
-        "mosaic_csa.ima": {"0/image": slices},
-        "mosaic_none.ima": {"!error": "FormatError"},
-        "mosaic_odd.ima": {"!error": "FormatError"},
-    }
-
-
 def _notes(folder: Path) -> dict[str, dict[str, Any]]:
     """Who was examined is gone; what was measured stays. Overlays are named."""
     data = RANDOM.integers(0, 999, (3, 4)).astype("u2")
     private: list[Element] = [
-        (0x00100010, "PN", "Doe^Jane"), (0x00100020, "LO", "4711"), (0x00080080, "LO", "Hospital"), (0x00080020, "DA", "20200101"),
-        (0x00104000, "LT", "talkative"), (0x00181000, "LO", "SN1"), (0x0020000D, "UI", "1.2.3.4"), (0x00081030, "LO", "Knee of Jane"),
-        (0x00101010, "AS", "042Y"), (0x60000010, "US", 3), (0x60000011, "US", 4), (0x60003000, "OW", bytes(2)),
-        (0x00180080, "DS", "2000"), (0x00080070, "LO", "MAKER"), (0x00185100, "CS", "HFS"), (0x00200013, "IS", "3"),
-    ]  # fmt: skip
+        (0x00100010, "PN", "Doe^Jane"),
+        (0x00100020, "LO", "4711"),
+        (0x00080080, "LO", "Hospital"),
+        (0x00080020, "DA", "20200101"),
+        (0x00104000, "LT", "talkative"),
+        (0x00181000, "LO", "SN1"),
+        (0x0020000D, "UI", "1.2.3.4"),
+        (0x00081030, "LO", "Knee of Jane"),
+        (0x00101010, "AS", "042Y"),
+        (0x60000010, "US", 3),
+        (0x60000011, "US", 4),
+        (0x60003000, "OW", bytes(2)),
+        (0x00180080, "DS", "2000"),
+        (0x00080070, "LO", "MAKER"),
+        (0x00185100, "CS", "HFS"),
+        (0x00200013, "IS", "3"),
+    ]
     (folder / "person.dcm").write_bytes(dicom([*image(3, 4), *private], pixels=native(data)))
-    kept = {"ImageType": ["ORIGINAL", "PRIMARY"], "Manufacturer": "MAKER", "Modality": "MR", "RepetitionTime": 2000.0,
-            "PatientPosition": "HFS", "InstanceNumber": 3, "SamplesPerPixel": 1,
-            "PhotometricInterpretation": "MONOCHROME2", "PlanarConfiguration": 0, "Rows": 3, "Columns": 4, "BitsAllocated": 16,
-            "BitsStored": 16, "HighBit": 15, "PixelRepresentation": 0, "TransferSyntaxUID": BASE + ".1"}  # fmt: skip
-    return {"person.dcm": {"0/image": data, "@original_metadata": kept, "?dropped": ["overlay 1", "9 header elements"]}}
+    kept = {
+        "ImageType": ["ORIGINAL", "PRIMARY"],
+        "Manufacturer": "MAKER",
+        "Modality": "MR",
+        "RepetitionTime": 2000.0,
+        "PatientPosition": "HFS",
+        "InstanceNumber": 3,
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "PlanarConfiguration": 0,
+        "Rows": 3,
+        "Columns": 4,
+        "BitsAllocated": 16,
+        "BitsStored": 16,
+        "HighBit": 15,
+        "PixelRepresentation": 0,
+        "TransferSyntaxUID": BASE + ".1",
+    }
+    return {
+        "person.dcm": {
+            "0/image": data,
+            "@original_metadata": kept,
+            "?dropped": ["overlay 1", "9 header elements"],
+        }
+    }
 
 
 def _waves(folder: Path) -> dict[str, dict[str, Any]]:
     data = RANDOM.integers(-99, 99, (50, 2)).astype("<i2")
     units = [[(0x00080100, "SH", "mV")]]
-    channels = [[(0x003A0203, "SH", "II"), (0x003A0210, "DS", "0.005"), (0x003A0211, "SQ", units), (0x003A0212, "DS", "1"),
-                 (0x003A0213, "DS", "0.25")], [(0x003A0203, "SH", "V1")]]  # fmt: skip
-    group: list[Element] = [(0x003A0005, "US", 2), (0x003A0010, "UL", 50), (0x003A001A, "DS", "500"), (0x003A0200, "SQ", channels),
-                            (0x54001004, "US", 16), (0x54001006, "CS", "SS"), (0x54001010, "OW", data.tobytes())]  # fmt: skip
+    channels = [
+        [
+            (0x003A0203, "SH", "II"),
+            (0x003A0210, "DS", "0.005"),
+            (0x003A0211, "SQ", units),
+            (0x003A0212, "DS", "1"),
+            (0x003A0213, "DS", "0.25"),
+        ],
+        [(0x003A0203, "SH", "V1")],
+    ]
+    group: list[Element] = [
+        (0x003A0005, "US", 2),
+        (0x003A0010, "UL", 50),
+        (0x003A001A, "DS", "500"),
+        (0x003A0200, "SQ", channels),
+        (0x54001004, "US", 16),
+        (0x54001006, "CS", "SS"),
+        (0x54001010, "OW", data.tobytes()),
+    ]
     (folder / "ecg.dcm").write_bytes(dicom([(0x00080060, "CS", "ECG"), (0x54000100, "SQ", [group])]))
     spoken = [e for e in group if e[0] != 0x54001006] + [(0x54001006, "CS", "MB")]
-    (folder / "voice.dcm").write_bytes(dicom([(0x00080060, "CS", "AU"), (0x54000100, "SQ", [sorted(spoken)])]))
+    (folder / "voice.dcm").write_bytes(
+        dicom([(0x00080060, "CS", "AU"), (0x54000100, "SQ", [sorted(spoken)])])
+    )
     physical = data.T * np.array([[0.005], [1]]) + [[0.25], [0]]
     return {
-        "ecg.dcm": {"signals": physical, "signals@sampling_frequency": 500.0, "channel_name": ["II", "V1"],
-                    "channel_units": ["mV", ""], "~": 1e-6},
+        "ecg.dcm": {
+            "signals": physical,
+            "signals@sampling_frequency": 500.0,
+            "channel_name": ["II", "V1"],
+            "channel_units": ["mV", ""],
+            "~": 1e-6,
+        },
         "voice.dcm": {"!error": "NotSupported"},
-    }  # fmt: skip
+    }
 
 
 def _hostile(folder: Path) -> dict[str, dict[str, Any]]:
@@ -354,15 +337,27 @@ def _hostile(folder: Path) -> dict[str, dict[str, Any]]:
         "odd_bits.dcm": (dicom(image(6, 7, bits=12), pixels=native(data)), "FormatError"),
         "more_stored.dcm": (dicom(image(6, 7, stored=17), pixels=native(data)), "FormatError"),
         "report.dcm": (dicom([(0x00080060, "CS", "SR")]), "FormatError"),
-        "video.dcm": (dicom(image(6, 7, bits=8), BASE + ".4.100", pieces([[b"abcd"]], False)), "NotSupported"),
+        "video.dcm": (
+            dicom(image(6, 7, bits=8), BASE + ".4.100", pieces([[b"abcd"]], False)),
+            "NotSupported",
+        ),
         "other_size.dcm": (dicom(image(60, 70), BASE + ".4.90", pieces([[j2k]], True)), "FormatError"),
         "cut_frame.dcm": (dicom(image(6, 7), BASE + ".4.90", pieces([[j2k]], True))[:-40], "Truncated"),
-        "lost_frame.dcm": (dicom(image(6, 7, frames=5), BASE + ".4.90", pieces([[j2k]], False)), "FormatError"),
+        "lost_frame.dcm": (
+            dicom(image(6, 7, frames=5), BASE + ".4.90", pieces([[j2k]], False)),
+            "FormatError",
+        ),
         "bad_rle.dcm": (dicom(image(6, 7), BASE + ".5", pieces([[b"\3" + bytes(63)]], True)), "FormatError"),
-        "bomb.dcm": (bytes(128) + b"DICM" + element(0x00020010, "UI", BASE + ".1.99")
-                     + bomb.compress(bytes((1 << 28) + 9)) + bomb.flush(), "LimitExceeded"),
+        "bomb.dcm": (
+            bytes(128)
+            + b"DICM"
+            + element(0x00020010, "UI", BASE + ".1.99")
+            + bomb.compress(bytes((1 << 28) + 9))
+            + bomb.flush(),
+            "LimitExceeded",
+        ),
         "noise.ima": (RANDOM.bytes(2000), "NotSupported"),
-    }  # fmt: skip
+    }
     for name, (raw, _) in files.items():
         (folder / name).write_bytes(raw)
     return {name: {"!error": error} for name, (_, error) in files.items()}
@@ -378,7 +373,9 @@ def oracle(path: Path) -> dict[str, Any] | None:
         count = int(data[0x0019100A].value)
         across = int(np.ceil(np.sqrt(count)))
         rows, columns = pixels.shape[0] // across, pixels.shape[1] // across
-        blocks = pixels.reshape(across, rows, across, columns).transpose(0, 2, 1, 3).reshape(-1, rows, columns)
+        blocks = (
+            pixels.reshape(across, rows, across, columns).transpose(0, 2, 1, 3).reshape(-1, rows, columns)
+        )
         return {"0/image": blocks[:count]}
     if "TotalPixelMatrixRows" in data:
         pixels = pixels[: data.TotalPixelMatrixRows, : data.TotalPixelMatrixColumns]

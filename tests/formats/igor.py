@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 
 RANDOM = np.random.default_rng(6)
-CODES = {"f4": 2, "f8": 4, "i1": 8, "i2": 16, "i4": 32, "i8": 128, "u1": 72, "u2": 80, "u4": 96, "u8": 192, "c8": 3, "c16": 5}
+CODES = {
+    "f4": 2,
+    "f8": 4,
+    "i1": 8,
+    "i2": 16,
+    "i4": 32,
+    "i8": 128,
+    "u1": 72,
+    "u2": 80,
+    "u4": 96,
+    "u8": 192,
+    "c8": 3,
+    "c16": 5,
+}
 
 
 def make(folder: Path) -> dict[str, dict[str, Any]]:
@@ -47,23 +60,50 @@ def wave_5(
     shape = dims or tuple(reversed(values.shape))
     body = values.astype(values.dtype.newbyteorder(order)).tobytes() if data is None else data
     code = CODES[values.dtype.str[1:]] if kind is None else kind
-    first = struct.pack(order + "hh4i4i4iiii", 5, 0, 320 + len(body), len(formula), len(note), len(long_units),
-                        0, 0, 0, 0, len(labels), 0, 0, 0, len(ends), 0, 0)  # fmt: skip
+    first = struct.pack(
+        order + "hh4i4i4iiii",
+        5,
+        0,
+        320 + len(body),
+        len(formula),
+        len(note),
+        len(long_units),
+        0,
+        0,
+        0,
+        0,
+        len(labels),
+        0,
+        0,
+        0,
+        len(ends),
+        0,
+        0,
+    )
     second = bytearray(320)
     points = int(np.prod(shape, dtype=object))
     struct.pack_into(order + "IIih", second, 4, 3000000000, 3000000001, points & 0x7FFFFFFF, code)
     second[28 : 28 + len(name)] = name.encode()
-    struct.pack_into(order + "4i4d4d4s4s4s4s4s", second, 68, *(*shape, 0, 0, 0, 0)[:4], *steps, *starts, units, *dim_units)
+    struct.pack_into(
+        order + "4i4d4d4s4s4s4s4s", second, 68, *(*shape, 0, 0, 0, 0)[:4], *steps, *starts, units, *dim_units
+    )
     head = _checked(order, first + bytes(second), 2)
     return head + body + formula + note + long_units + labels + ends
 
 
-def wave_2(values: np.ndarray, version: int, order: str, step: float = 1, start: float = 0, unit: bytes = b"") -> bytes:
+def wave_2(
+    values: np.ndarray, version: int, order: str, step: float = 1, start: float = 0, unit: bytes = b""
+) -> bytes:
     """An older wave with a note."""
     body = values.astype(values.dtype.newbyteorder(order)).tobytes()
     note = b"older\rnote" if version > 1 else b""
-    first = struct.pack(order + {1: "hih", 2: "hiiih", 3: "hiiiih"}[version], version, 126 + len(body),
-                        *{1: (), 2: (len(note), 0), 3: (len(note), 0, 0)}[version], 0)  # fmt: skip
+    first = struct.pack(
+        order + {1: "hih", 2: "hiiih", 3: "hiiiih"}[version],
+        version,
+        126 + len(body),
+        *{1: (), 2: (len(note), 0), 3: (len(note), 0, 0)}[version],
+        0,
+    )
     second = bytearray(126)
     struct.pack_into(order + "h", second, 0, CODES[values.dtype.str[1:]])
     second[6:10] = b"old1"
@@ -92,13 +132,30 @@ def _types(folder: Path) -> dict[str, dict[str, Any]]:
         (folder / f"pairs_{label}.ibw").write_bytes(wave_5(pairs[:, 0], "p", order, kind=17, data=body))
         found[f"pairs_{label}.ibw"] = {"p": pairs[:, 0] + 1j * pairs[:, 1]}
     four = RANDOM.integers(0, 9, (2, 3, 4, 5)).astype("f4")
-    raw = wave_5(four, "four", steps=(0.5, 2, 1, 1), starts=(1, -1, 0, 0), units=b"nA", dim_units=(b"m", b"", b"", b""),
-                 note=b"first\rsecond", labels=b"all".ljust(32, b"\0"), formula=b"a+b")  # fmt: skip
+    raw = wave_5(
+        four,
+        "four",
+        steps=(0.5, 2, 1, 1),
+        starts=(1, -1, 0, 0),
+        units=b"nA",
+        dim_units=(b"m", b"", b"", b""),
+        note=b"first\rsecond",
+        labels=b"all".ljust(32, b"\0"),
+        formula=b"a+b",
+    )
     (folder / "four.ibw").write_bytes(raw)
-    found["four.ibw"] = {"four": four, "four@note": "first\nsecond", "four@formula": "a+b", "four@units": "nA",
-                         "four@four_rows_start": 1.0, "four@four_rows_step": 0.5, "four@four_rows_units": "m",
-                         "four@four_rows_labels": ["all"], "four@four_columns_step": 2.0,
-                         "four@modified": "1999-01-24T05:20:01"}  # fmt: skip
+    found["four.ibw"] = {
+        "four": four,
+        "four@note": "first\nsecond",
+        "four@formula": "a+b",
+        "four@units": "nA",
+        "four@four_rows_start": 1.0,
+        "four@four_rows_step": 0.5,
+        "four@four_rows_units": "m",
+        "four@four_rows_labels": ["all"],
+        "four@four_columns_step": 2.0,
+        "four@modified": "1999-01-24T05:20:01",
+    }
     return found
 
 
@@ -107,13 +164,25 @@ def _streams(folder: Path) -> dict[str, dict[str, Any]]:
     data = RANDOM.integers(-9, 9, 50).astype("i2")
     found: dict[str, dict[str, Any]] = {}
     for name, step, start, unit, rate, first in (
-        ("s.ibw", 1 / 30000, 0.25, b"s", 30000.0, 0.25), ("ms.ibw", 0.05, -20, b"ms", 20000.0, -0.02),
+        ("s.ibw", 1 / 30000, 0.25, b"s", 30000.0, 0.25),
+        ("ms.ibw", 0.05, -20, b"ms", 20000.0, -0.02),
         ("odd.ibw", 0.3, 0, b"s", 1 / 0.3, 0.0),
-    ):  # fmt: skip
-        (folder / name).write_bytes(wave_5(data, steps=(step, 1, 1, 1), starts=(start, 0, 0, 0), dim_units=(unit, b"", b"", b""),
-                                           long_units=b"millivolts"))  # fmt: skip
-        found[name] = {"signals": data[None], "signals@sampling_frequency": rate, "signals@start_time": first,
-                       "signals@units": "millivolts"}  # fmt: skip
+    ):
+        (folder / name).write_bytes(
+            wave_5(
+                data,
+                steps=(step, 1, 1, 1),
+                starts=(start, 0, 0, 0),
+                dim_units=(unit, b"", b"", b""),
+                long_units=b"millivolts",
+            )
+        )
+        found[name] = {
+            "signals": data[None],
+            "signals@sampling_frequency": rate,
+            "signals@start_time": first,
+            "signals@units": "millivolts",
+        }
     for version in (1, 2, 3):
         for order in "<>":
             name = f"v{version}_{'little' if order == '<' else 'big'}.ibw"
@@ -149,23 +218,37 @@ def _experiments(folder: Path) -> dict[str, dict[str, Any]]:
         variables = struct.pack(order + "6h", 2, 1, 1, 1, 0, 0) + struct.pack(order + "f", 3)
         variables += struct.pack(order + "32s2xhdd4x32si", b"gain", 4, 2.5, 0, b"who", 2) + b"me"
         parts = [
-            record(1, variables, order), record(9, b"root".ljust(32, b"\0"), order),
-            record(3, wave_5(data, "trace", order, **timed), order), record(9, b"inner".ljust(32, b"\0"), order),
+            record(1, variables, order),
+            record(9, b"root".ljust(32, b"\0"), order),
+            record(3, wave_5(data, "trace", order, **timed), order),
+            record(9, b"inner".ljust(32, b"\0"), order),
             record(3, wave_5(data[:6].reshape(2, 3), "map", order), order),
-            record(3, wave_5(data[:6], "trace", order, **timed), order), record(10, b"", order),
-            record(3, wave_5(data[:4], "map", order), order), record(3, wave_5(data[:0], "none", order), order),
-            record(3, wave_5(data[:4], "refs", order, kind=0x4000), order), record(0x8003, b"gone", order),
-            record(10, b"", order), record(2, b"\xa5print 1\r", order), record(5, b"Function f()\rEnd\r", order),
+            record(3, wave_5(data[:6], "trace", order, **timed), order),
+            record(10, b"", order),
+            record(3, wave_5(data[:4], "map", order), order),
+            record(3, wave_5(data[:0], "none", order), order),
+            record(3, wave_5(data[:4], "refs", order, kind=0x4000), order),
+            record(0x8003, b"gone", order),
+            record(10, b"", order),
+            record(2, b"\xa5print 1\r", order),
+            record(5, b"Function f()\rEnd\r", order),
             record(26, b"window", order),
-        ]  # fmt: skip
+        ]
         (folder / f"all.{ending}").write_bytes(b"".join(parts))
         found[f"all.{ending}"] = {
-            "signals": data[None], "signals@sampling_frequency": 1000.0, "signals_inner_trace": data[None, :6],
-            "inner_map": data[:6].reshape(2, 3), "map": data[:4], "map@igor_path": "root:map",
+            "signals": data[None],
+            "signals@sampling_frequency": 1000.0,
+            "signals_inner_trace": data[None, :6],
+            "inner_map": data[:6].reshape(2, 3),
+            "map": data[:4],
+            "map@igor_path": "root:map",
             "?dropped": ["kind 26", "replaced", "none", "references to waves"],
-            "@original_metadata": {"history": "¥print 1\n", "procedure": "Function f()\nEnd\n",
-                                   "variables": {"root": {"gain": 2.5, "who": "me"}}},
-        }  # fmt: skip
+            "@original_metadata": {
+                "history": "¥print 1\n",
+                "procedure": "Function f()\nEnd\n",
+                "variables": {"root": {"gain": 2.5, "who": "me"}},
+            },
+        }
     return found
 
 
@@ -206,7 +289,11 @@ def _facts(waves: list[dict[str, Any]]) -> dict[str, Any]:
     found = {}
     for wave in waves:
         head = wave["wave_header"]
-        name = (head["bname"] if isinstance(head["bname"], bytes) else b"".join(head["bname"])).split(b"\0")[0].decode()
+        name = (
+            (head["bname"] if isinstance(head["bname"], bytes) else b"".join(head["bname"]))
+            .split(b"\0")[0]
+            .decode()
+        )
         values = np.asarray(wave["wData"]).T
         found[name.replace(" ", "_")] = np.char.decode(values) if values.dtype.kind == "S" else values
     return found

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from formats.jp2 import box
 
 RANDOM = np.random.default_rng(21)
@@ -28,23 +27,51 @@ def make(folder: Path) -> dict[str, dict[str, Any]]:
     palette = box(b"pclr", struct.pack(">HBBBB", 5, 3, 7, 7, 7) + colours.tobytes())
     palette += box(b"cmap", b"".join(struct.pack(">HBB", 0, 1, column) for column in range(3)))
     common = box(b"jp2h", _ihdr(20, 30, 1) + _colr(16) + palette)
-    plain = box(b"jpch", _ihdr(24, 18, 3) + box(b"cmap", b"".join(struct.pack(">HBB", i, 0, 0) for i in range(3)))
-                + box(b"lbl ", b"thumbnail"))  # fmt: skip
+    plain = box(
+        b"jpch",
+        _ihdr(24, 18, 3)
+        + box(b"cmap", b"".join(struct.pack(">HBB", i, 0, 0) for i in range(3)))
+        + box(b"lbl ", b"thumbnail"),
+    )
     layer = box(b"jplh", box(b"cgrp", _colr(16)))
-    text = box(b"asoc", box(b"nlst", bytes(4)) + box(b"xml ", b"<stage/>")) + box(b"uuid", XMP + b"<x:xmpmeta/>")
+    text = box(b"asoc", box(b"nlst", bytes(4)) + box(b"xml ", b"<stage/>")) + box(
+        b"uuid", XMP + b"<x:xmpmeta/>"
+    )
     parts = {
-        "several.jpx": common + box(b"jpch", b"") + box(b"jplh", b"") + box(b"jp2c", coded(index)) + plain + layer
-        + box(b"jp2c", coded(rgb)) + text + box(b"uuid", bytes(16) + b"\1\2"),
-        "one.jpx": box(b"jp2h", _ihdr(20, 30, 1) + _colr(17) + box(b"res ", box(b"resc", struct.pack(">HHHHbb", 4, 1, 2, 1, 6, 6))))
+        "several.jpx": common
+        + box(b"jpch", b"")
+        + box(b"jplh", b"")
+        + box(b"jp2c", coded(index))
+        + plain
+        + layer
+        + box(b"jp2c", coded(rgb))
+        + text
+        + box(b"uuid", bytes(16) + b"\1\2"),
+        "one.jpx": box(
+            b"jp2h",
+            _ihdr(20, 30, 1)
+            + _colr(17)
+            + box(b"res ", box(b"resc", struct.pack(">HHHHbb", 4, 1, 2, 1, 6, 6))),
+        )
         + box(b"jp2c", coded(gray)),
-        "stack.jpx": box(b"jp2h", _ihdr(20, 30, 1) + _colr(17)) + b"".join(box(b"jp2c", coded(gray + n)) for n in range(3)),
-    }  # fmt: skip
+        "stack.jpx": box(b"jp2h", _ihdr(20, 30, 1) + _colr(17))
+        + b"".join(box(b"jp2c", coded(gray + n)) for n in range(3)),
+    }
     found: dict[str, dict[str, Any]] = {
-        "several.jpx": {"0/0/image": np.moveaxis(colours[index], -1, 0), "1/0/image": np.moveaxis(rgb, -1, 0),
-                        "1@name": "thumbnail", "0@rgb": True, "?warning": "codestream 1: palette", "?dropped": "uuid 0000"},
+        "several.jpx": {
+            "0/0/image": np.moveaxis(colours[index], -1, 0),
+            "1/0/image": np.moveaxis(rgb, -1, 0),
+            "1@name": "thumbnail",
+            "0@rgb": True,
+            "?warning": "codestream 1: palette",
+            "?dropped": "uuid 0000",
+        },
         "one.jpx": {"0/image": gray, "@pixel_size": {"y": 0.25, "x": 0.5}},
-        "stack.jpx": {**{f"{n}/0/image": gray + np.uint8(n) for n in range(3)}, "?warning": "planes of a stack"},
-    }  # fmt: skip
+        "stack.jpx": {
+            **{f"{n}/0/image": gray + np.uint8(n) for n in range(3)},
+            "?warning": "planes of a stack",
+        },
+    }
     for name, body in parts.items():
         (folder / name).write_bytes(_head() + body)
     (folder / "named.jpf").write_bytes(_head() + parts["stack.jpx"])
@@ -77,8 +104,14 @@ def _hostile(folder: Path, whole: bytes, stream: bytes) -> dict[str, dict[str, A
         "animation.jpx": (box(b"comp", bytes(4)) + whole, "NotSupported"),
         "fragments.jpx": (whole + box(b"ftbl", bytes(20)), "NotSupported"),
         "references.jpx": (box(b"dtbl", bytes(2)) + whole, "NotSupported"),
-        "part_2.jpx": (box(b"jp2h", _ihdr(20, 30, 1) + _colr(17)) + box(b"jp2c", bytes(extended)), "NotSupported"),
-        "transform.jpx": (box(b"jp2h", _ihdr(20, 30, 1) + _colr(17)) + box(b"jp2c", transform), "NotSupported"),
+        "part_2.jpx": (
+            box(b"jp2h", _ihdr(20, 30, 1) + _colr(17)) + box(b"jp2c", bytes(extended)),
+            "NotSupported",
+        ),
+        "transform.jpx": (
+            box(b"jp2h", _ihdr(20, 30, 1) + _colr(17)) + box(b"jp2c", transform),
+            "NotSupported",
+        ),
         "turned.jpx": (turned + whole, "NotSupported"),
         "cut.jpx": (whole[:-90], "Truncated"),
         "none.jpx": (box(b"jp2h", _ihdr(20, 30, 1)), "FormatError"),
@@ -87,7 +120,9 @@ def _hostile(folder: Path, whole: bytes, stream: bytes) -> dict[str, dict[str, A
     for name, (body, _) in files.items():
         (folder / name).write_bytes(_head() + body)
     (folder / "deep.jpx").write_bytes(_head() + deep + whole)
-    return {name: {"!error": error} for name, (_, error) in files.items()} | {"deep.jpx": {"?dropped": "asoc"}}
+    return {name: {"!error": error} for name, (_, error) in files.items()} | {
+        "deep.jpx": {"?dropped": "asoc"}
+    }
 
 
 def oracle(path: Path) -> dict[str, Any] | None:

@@ -10,13 +10,32 @@ from typing import Any
 import numpy as np
 
 RANDOM = np.random.default_rng(4)
-CODES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "c8": 32, "f8": 64, "i1": 256, "u2": 512, "u4": 768, "i8": 1024,
-         "u8": 1280, "c16": 1792}  # fmt: skip
+CODES = {
+    "u1": 2,
+    "i2": 4,
+    "i4": 8,
+    "f4": 16,
+    "c8": 32,
+    "f8": 64,
+    "i1": 256,
+    "u2": 512,
+    "u4": 768,
+    "i8": 1024,
+    "u8": 1280,
+    "c16": 1792,
+}
 
 
 def make(folder: Path) -> dict[str, dict[str, Any]]:
     """Files with their contents."""
-    return _types(folder) | _axes(folder) | _colours(folder) | _packed(folder) | _pairs(folder) | _hostile(folder)
+    return (
+        _types(folder)
+        | _axes(folder)
+        | _colours(folder)
+        | _packed(folder)
+        | _pairs(folder)
+        | _hostile(folder)
+    )
 
 
 def header(
@@ -55,8 +74,18 @@ def header(
 def header_2(shape: tuple[int, ...], code: int, bits: int, order: str = "<") -> bytes:
     """A NIfTI-2 header of 540 bytes."""
     raw = bytearray(540)
-    struct.pack_into(order + "i8shh8q", raw, 0, 540, b"n+2\0\r\n\x1a\n", code, bits, len(shape), *shape,
-                     *[1] * (7 - len(shape)))  # fmt: skip
+    struct.pack_into(
+        order + "i8shh8q",
+        raw,
+        0,
+        540,
+        b"n+2\0\r\n\x1a\n",
+        code,
+        bits,
+        len(shape),
+        *shape,
+        *[1] * (7 - len(shape)),
+    )
     struct.pack_into(order + "8d", raw, 104, 1, *[0.5] * 7)
     struct.pack_into(order + "qdd", raw, 168, 544, 1.0, 0.0)
     struct.pack_into(order + "i", raw, 500, 3 | 16)
@@ -79,7 +108,11 @@ def _types(folder: Path) -> dict[str, dict[str, Any]]:
         data = RANDOM.integers(0, 999, (2, 3, 4, 5)).astype("i2")
         body = bytes(4) + data.astype(np.dtype("i2").newbyteorder(order)).tobytes()
         (folder / name).write_bytes(header_2((5, 4, 3, 2), 4, 16, order) + body)
-        found[name] = {"0/image": data, "0/t": [0.0, 0.0005], "@pixel_unit": {**dict.fromkeys("xyz", "micrometer"), "t": "s"}}
+        found[name] = {
+            "0/image": data,
+            "0/t": [0.0, 0.0005],
+            "@pixel_unit": {**dict.fromkeys("xyz", "micrometer"), "t": "s"},
+        }
     return found
 
 
@@ -91,26 +124,52 @@ def _axes(folder: Path) -> dict[str, dict[str, Any]]:
     write("five.nii", header((6, 5, 4, 3, 2), 4, steps=(1, 2, 4, 3, 1500), units=2 | 16, sform=turn), data)
     found: dict[str, dict[str, Any]] = {
         "five.nii": {
-            "0/image": data, "@affine": [*turn.astype(float).tolist(), [0.0, 0.0, 0.0, 1.0]], "@orientation": "LSA",
-            "@pixel_size": {"x": 2.0, "y": 4.0, "z": 3.0, "t": 1.5}, "0/x": np.arange(6) * 2.0, "0/t": [0, 1.5, 3],
+            "0/image": data,
+            "@affine": [*turn.astype(float).tolist(), [0.0, 0.0, 0.0, 1.0]],
+            "@orientation": "LSA",
+            "@pixel_size": {"x": 2.0, "y": 4.0, "z": 3.0, "t": 1.5},
+            "0/x": np.arange(6) * 2.0,
+            "0/t": [0, 1.5, 3],
         }
-    }  # fmt: skip
+    }
     write("scaled.nii", header((6, 5, 4, 3, 2), 4, slope=(0.5, -3)), data)
-    found["scaled.nii"] = {"0/image": data, "@rescale_slope": 0.5, "@rescale_intercept": -3.0, "?warning": "stored"}
+    found["scaled.nii"] = {
+        "0/image": data,
+        "@rescale_slope": 0.5,
+        "@rescale_intercept": -3.0,
+        "?warning": "stored",
+    }
     write("turned.nii", header((6, 5, 4), 4, quatern=(0, 0, 1, 5, 6, 7), steps=(-1, 1, 1, 2)), data[0, 0])
-    found["turned.nii"] = {"0/image": data[0, 0], "@orientation": "LPI", "@affine": [
-        [-1.0, 0.0, 0.0, 5.0], [0.0, -1.0, 0.0, 6.0], [0.0, 0.0, -2.0, 7.0], [0.0, 0.0, 0.0, 1.0]]}  # fmt: skip
+    found["turned.nii"] = {
+        "0/image": data[0, 0],
+        "@orientation": "LPI",
+        "@affine": [
+            [-1.0, 0.0, 0.0, 5.0],
+            [0.0, -1.0, 0.0, 6.0],
+            [0.0, 0.0, -2.0, 7.0],
+            [0.0, 0.0, 0.0, 1.0],
+        ],
+    }
     write("spectrum.nii", header((6, 5, 4, 3), 4, units=3 | 40), data[0])
-    found["spectrum.nii"] = {"0/image": data[0], "0/frequency": [0, 1, 2], "@pixel_unit": {
-        "x": "micrometer", "y": "micrometer", "z": "micrometer", "frequency": "ppm"}}  # fmt: skip
+    found["spectrum.nii"] = {
+        "0/image": data[0],
+        "0/frequency": [0, 1, 2],
+        "@pixel_unit": {"x": "micrometer", "y": "micrometer", "z": "micrometer", "frequency": "ppm"},
+    }
     write("flat.nii", header((6, 5), 4, steps=(1, float("nan"), -2), bits=32), data[0, 0, 0])
-    found["flat.nii"] = {"0/image": data[0, 0, 0], "@pixel_size": {"y": 2.0}, "?warning": ["nan", "-2.0", "bits"]}
+    found["flat.nii"] = {
+        "0/image": data[0, 0, 0],
+        "@pixel_size": {"y": 2.0},
+        "?warning": ["nan", "-2.0", "bits"],
+    }
     write("line.nii", header((6,), 4, units=0), data[0, 0, 0, 0])
     found["line.nii"] = {"0/image": data[0, 0, 0, :1], "?warning": ["unit", "orientation"]}
     write("slow.nii", header((6, 5, 4, 3), 4, steps=(1, 1, 1, 1, 2000)), data[0])
     found["slow.nii"] = {"0/image": data[0], "?warning": "2000 s"}
     note = struct.pack("<ii", 32, 6) + b"a comment".ljust(24, b"\0") + struct.pack("<ii", 16, 8) + bytes(8)
-    (folder / "noted.nii").write_bytes(header((6, 5, 4), 4, offset=400) + b"\1\0\0\0" + note + data[0, 0].tobytes())
+    (folder / "noted.nii").write_bytes(
+        header((6, 5, 4), 4, offset=400) + b"\1\0\0\0" + note + data[0, 0].tobytes()
+    )
     found["noted.nii"] = {"0/image": data[0, 0], "?dropped": "extension 8"}
     return found
 
@@ -183,4 +242,7 @@ def oracle(path: Path) -> dict[str, Any] | None:
     slope, inter = image.dataobj.slope, image.dataobj.inter
     if (slope, inter) != (1.0, 0.0):
         found |= {"@rescale_slope": slope, "@rescale_intercept": inter}
-    return found | {"@affine": image.affine.tolist(), "@orientation": "".join(nibabel.aff2axcodes(image.affine))}
+    return found | {
+        "@affine": image.affine.tolist(),
+        "@orientation": "".join(nibabel.aff2axcodes(image.affine)),
+    }

@@ -28,9 +28,19 @@ def pictures(count: int) -> Iterator[np.ndarray]:
         yield picture
 
 
-def write(path: Path, codec: str, pixels: str, frames: Sequence[np.ndarray], *, ticks: Sequence[int] | None = None,
-          container: dict[str, str] | None = None, source: str = "rgb24", sound: bool = False, turn: int = 0,
-          **options: str) -> None:  # fmt: skip
+def write(
+    path: Path,
+    codec: str,
+    pixels: str,
+    frames: Sequence[np.ndarray],
+    *,
+    ticks: Sequence[int] | None = None,
+    container: dict[str, str] | None = None,
+    source: str = "rgb24",
+    sound: bool = False,
+    turn: int = 0,
+    **options: str,
+) -> None:
     """Encode frames; ``ticks`` are their times in milliseconds."""
     import av
 
@@ -79,7 +89,10 @@ def _lossless(folder: Path) -> dict[str, dict[str, Any]]:
         name: {"0/image": colours, "@rgb": True} for name in ("rgb.avi", "rle.mov", "png.mov")
     }
     step = {"@pixel_size": {"t": 0.04}}
-    return found | {"gray.avi": {"0/image": np.stack(gray), **step}, "deep.avi": {"0/image": np.stack(deep), **step}}
+    return found | {
+        "gray.avi": {"0/image": np.stack(gray), **step},
+        "deep.avi": {"0/image": np.stack(deep), **step},
+    }
 
 
 def _coded(folder: Path) -> dict[str, dict[str, Any]]:
@@ -87,13 +100,20 @@ def _coded(folder: Path) -> dict[str, dict[str, Any]]:
     frames = list(pictures(30))
     found: dict[str, dict[str, Any]] = {}
     for name, codec, options in (
-        ("forward.avi", "mpeg4", {"g": "8"}), ("both.avi", "mpeg4", {"g": "8", "bf": "2"}),
-        ("both.mp4", "mpeg4", {"g": "8", "bf": "2"}), ("both.mov", "mpeg2video", {"g": "9", "bf": "2"}),
+        ("forward.avi", "mpeg4", {"g": "8"}),
+        ("both.avi", "mpeg4", {"g": "8", "bf": "2"}),
+        ("both.mp4", "mpeg4", {"g": "8", "bf": "2"}),
+        ("both.mov", "mpeg2video", {"g": "9", "bf": "2"}),
         ("each.avi", "mjpeg", {}),
-    ):  # fmt: skip
+    ):
         pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         write(folder / name, codec, pixels, frames, **options)
-        found[name] = {"0/image": decoded(folder / name), "@codec": codec, "?warning": pixels, "@pixel_size": {"t": 0.04}}
+        found[name] = {
+            "0/image": decoded(folder / name),
+            "@codec": codec,
+            "?warning": pixels,
+            "@pixel_size": {"t": 0.04},
+        }
     found["both.avi"]["?warning"] = "counted"
     return found
 
@@ -103,7 +123,12 @@ def _times(folder: Path) -> dict[str, dict[str, Any]]:
     ticks = [i * 40 + (i % 3) * 7 for i in range(12)]
     write(folder / "uneven.mp4", "mpeg4", "yuv420p", frames, ticks=ticks, bf="2")
     return {
-        "uneven.mp4": {"0/image": decoded(folder / "uneven.mp4"), "0/t": np.array(ticks) / 1000, "?warning": "evenly", "~": 1e-12}
+        "uneven.mp4": {
+            "0/image": decoded(folder / "uneven.mp4"),
+            "0/t": np.array(ticks) / 1000,
+            "?warning": "evenly",
+            "~": 1e-12,
+        }
     }
 
 
@@ -125,7 +150,13 @@ def _notes(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _hostile(folder: Path) -> dict[str, dict[str, Any]]:
     frames = list(pictures(9))
-    write(folder / "fragments.mp4", "mpeg4", "yuv420p", frames, container={"movflags": "frag_keyframe+empty_moov"})
+    write(
+        folder / "fragments.mp4",
+        "mpeg4",
+        "yuv420p",
+        frames,
+        container={"movflags": "frag_keyframe+empty_moov"},
+    )
     write(folder / "whole.mp4", "mpeg4", "yuv420p", frames)
     raw = (folder / "whole.mp4").read_bytes()
     avi = (folder / "each.avi").read_bytes()
@@ -143,7 +174,9 @@ def _hostile(folder: Path) -> dict[str, dict[str, Any]]:
     for name, (data, _) in files.items():
         (folder / name).write_bytes(data)
     (folder / "whole.mp4").unlink()
-    return {"fragments.mp4": {"!error": "NotSupported"}} | {name: {"!error": error} for name, (_, error) in files.items()}
+    return {"fragments.mp4": {"!error": "NotSupported"}} | {
+        name: {"!error": error} for name, (_, error) in files.items()
+    }
 
 
 def oracle(path: Path) -> dict[str, Any] | None:

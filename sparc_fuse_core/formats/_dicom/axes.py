@@ -51,7 +51,9 @@ def arrange(data: Any, count: int, warnings: list[str]) -> Arrangement:
 
 def _in_order(found: Arrangement) -> Arrangement:
     """Axes without a name of their own first, then t and z."""
-    order = sorted(range(len(found.dims)), key=lambda i: _ORDER.index(found.dims[i]) if found.dims[i] in _ORDER else -1)
+    order = sorted(
+        range(len(found.dims)), key=lambda i: _ORDER.index(found.dims[i]) if found.dims[i] in _ORDER else -1
+    )
     return Arrangement(tuple(found.dims[i] for i in order), found.places.transpose(order), found.steps)
 
 
@@ -86,11 +88,15 @@ def _incremented(data: Any, count: int) -> Arrangement | None:
         times = numbers(data, "FrameTime") * (count - 1) or numbers(data, "FrameTimeVector")[1:]
         _set_step(found, "t", [0.0, *np.cumsum(times[: count - 1])], count, "s", 1e-3)
         return found
-    rows = [(name, numbers(data, keyword)) for tag in tags if tag in _VECTORS for keyword, name in [_VECTORS[tag]]]
+    rows = [
+        (name, numbers(data, keyword)) for tag in tags if tag in _VECTORS for keyword, name in [_VECTORS[tag]]
+    ]
     return _grid([(name, row) for name, row in rows if len(row) == count], count)
 
 
-def _set_step(found: Arrangement, dim: str, values: Sequence[float], count: int, unit: str, factor: float) -> None:
+def _set_step(
+    found: Arrangement, dim: str, values: Sequence[float], count: int, unit: str, factor: float
+) -> None:
     """An even step along an axis, where there is one."""
     if len(values) != count or count < 2:
         return
@@ -132,10 +138,14 @@ def _enhanced(data: Any, count: int, warnings: list[str]) -> Arrangement | None:
     if found is None and heights is not None and len(set(heights)) == count:
         found = _grid([("z", heights)], count)
     if found is None:
-        warnings.append("the frames do not fill the axes that the file names; they are in the order of the file")
+        warnings.append(
+            "the frames do not fill the axes that the file names; they are in the order of the file"
+        )
         return _simple("t" if heights is None else "z", count)
     if heights is not None and "z" in found.dims:
-        lines = np.moveaxis(found.places, found.dims.index("z"), -1).reshape(-1, found.places.shape[found.dims.index("z")])
+        lines = np.moveaxis(found.places, found.dims.index("z"), -1).reshape(
+            -1, found.places.shape[found.dims.index("z")]
+        )
         _set_step(found, "z", [heights[i] for i in lines[0]], len(lines[0]), "millimeter", 1.0)
     return found
 
@@ -195,10 +205,16 @@ def split_mosaic(frames: LazyArray, slices: int, name: str) -> LazyArray:
     return LazyArray((slices, height, width), frames.dtype, read, blocks=(1, height, width))
 
 
-def slide(data: Any, frames: LazyArray, name: str, warnings: list[str]) -> tuple[LazyArray, tuple[str, ...]] | None:
+def slide(
+    data: Any, frames: LazyArray, name: str, warnings: list[str]
+) -> tuple[LazyArray, tuple[str, ...]] | None:
     """Tiles of a whole-slide image put together: (path, z, sample, row, column); None when it is not tiled."""
     height, width = integer(data, "TotalPixelMatrixRows"), integer(data, "TotalPixelMatrixColumns")
-    if height < 1 or width < 1 or not str(value(data, "SOPClassUID", "")).startswith("1.2.840.10008.5.1.4.1.1.77.1.6"):
+    if (
+        height < 1
+        or width < 1
+        or not str(value(data, "SOPClassUID", "")).startswith("1.2.840.10008.5.1.4.1.1.77.1.6")
+    ):
         return None
     groups = value(data, "PerFrameFunctionalGroupsSequence")
     full = str(value(data, "DimensionOrganizationType", "")) == "TILED_FULL" or not groups
@@ -207,7 +223,9 @@ def slide(data: Any, frames: LazyArray, name: str, warnings: list[str]) -> tuple
     if len(tiles) > frames.shape[0]:
         raise FormatError(f"{name}: {len(tiles)} tiles are needed, {frames.shape[0]} are there", hint=_REPAIR)
     if height * width > 1 << 42:
-        raise LimitExceeded(f"{name}: a slide of {height} x {width} pixels; its header is damaged", hint=_REPAIR)
+        raise LimitExceeded(
+            f"{name}: a slide of {height} x {width} pixels; its header is damaged", hint=_REPAIR
+        )
     covered = len(tiles) * frames.shape[2] * frames.shape[3]
     if covered < len(paths) * len(depths) * height * width:
         warnings.append("tiles without tissue are not in the file; their pixels are 0")
@@ -219,13 +237,17 @@ def slide(data: Any, frames: LazyArray, name: str, warnings: list[str]) -> tuple
     return _joined(frames, by_plane, shape), ("path", "z", "c", "y", "x")
 
 
-def _regular(data: Any, shape: Sequence[int], height: int, width: int) -> list[tuple[Any, Any, int, int, int]]:
+def _regular(
+    data: Any, shape: Sequence[int], height: int, width: int
+) -> list[tuple[Any, Any, int, int, int]]:
     """Tiles by the order of TILED_FULL: columns, rows, focal planes, optical paths."""
     down, across = -(-height // shape[2]), -(-width // shape[3])
     depths = max(1, integer(data, "TotalPixelMatrixFocalPlanes", 1))
     paths = max(1, integer(data, "NumberOfOpticalPaths", 1))
     if down * across * depths * paths > shape[0]:
-        raise FormatError(f"{down * across * depths * paths} tiles are needed, {shape[0]} are there", hint=_REPAIR)
+        raise FormatError(
+            f"{down * across * depths * paths} tiles are needed, {shape[0]} are there", hint=_REPAIR
+        )
     grid = np.ndindex(paths, depths, down, across)
     return [(p, z, y * shape[2], x * shape[3], frame) for frame, (p, z, y, x) in enumerate(grid)]
 
@@ -245,7 +267,9 @@ def _listed(groups: Any, count: int) -> list[tuple[Any, Any, int, int, int]]:
     return found
 
 
-def _joined(frames: LazyArray, planes: dict[tuple[int, int], NDArray[Any]], shape: tuple[int, ...]) -> LazyArray:
+def _joined(
+    frames: LazyArray, planes: dict[tuple[int, int], NDArray[Any]], shape: tuple[int, ...]
+) -> LazyArray:
     tall, wide = frames.shape[2:]
 
     def read(key: tuple[slice | int, ...]) -> NDArray[Any]:
@@ -260,7 +284,11 @@ def _joined(frames: LazyArray, planes: dict[tuple[int, int], NDArray[Any]], shap
                 a, b = max(rows.start, top), min(rows.stop, top + tall)
                 c, d = max(columns.start, left), min(columns.stop, left + wide)
                 part = frames.read((int(frame), spans[2], slice(a - top, b - top), slice(c - left, d - left)))
-                out[path, depth, :, a - rows.start : b - rows.start, c - columns.start : d - columns.start] = part
+                out[
+                    path, depth, :, a - rows.start : b - rows.start, c - columns.start : d - columns.start
+                ] = part
         return out[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
 
-    return LazyArray(shape, frames.dtype, read, blocks=(1, 1, shape[2], min(tall, shape[3]), min(wide, shape[4])))
+    return LazyArray(
+        shape, frames.dtype, read, blocks=(1, 1, shape[2], min(tall, shape[3]), min(wide, shape[4]))
+    )

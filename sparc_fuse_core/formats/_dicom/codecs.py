@@ -59,7 +59,9 @@ def decode(data: bytes, syntax: str, pixels: Pixels, name: str) -> NDArray[Any]:
     try:
         values = _unpack(data, syntax, pixels)
     except (RuntimeError, ValueError, struct.error) as error:
-        raise FormatError(f"{name}: a frame cannot be decoded ({error}); it is damaged", hint=_REPAIR) from error
+        raise FormatError(
+            f"{name}: a frame cannot be decoded ({error}); it is damaged", hint=_REPAIR
+        ) from error
     values = np.asarray(values)
     if values.size != pixels.rows * pixels.columns * pixels.samples:
         raise FormatError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,7 +97,9 @@ def _halved(read: Callable[[int, int], bytes], offset: int, pixels: Pixels, coun
         return np.stack([luma, *(four[..., i].repeat(2, -1) for i in (2, 3))])
 
     if pixels.columns % 2:
-        raise FormatError(f"halved colours in rows of {pixels.columns} pixels; the header is damaged", hint=_REPAIR)
+        raise FormatError(
+            f"halved colours in rows of {pixels.columns} pixels; the header is damaged", hint=_REPAIR
+        )
     return from_planes((count,), shape, "u1", frame)
 
 
@@ -112,7 +115,11 @@ def cut(values: NDArray[Any], pixels: Pixels) -> NDArray[Any]:
     kind = pixels.dtype
     width = kind.itemsize * 8
     up, down = width - 1 - pixels.high, width - pixels.stored
-    whole = values.astype(f"u{kind.itemsize}", copy=False) if values.dtype.kind == "u" else values.view(f"u{kind.itemsize}")
+    whole = (
+        values.astype(f"u{kind.itemsize}", copy=False)
+        if values.dtype.kind == "u"
+        else values.view(f"u{kind.itemsize}")
+    )
     moved = np.left_shift(whole, up).view(kind)
     out: NDArray[Any] = np.right_shift(moved, down)
     return out
@@ -139,14 +146,18 @@ class Frames:
                     self._places = self._group(self._items(self._start, self._header.size))
             pieces = self._places[number]
         if not pieces or sum(n for _, n in pieces) > _MAX_FRAME:
-            raise FormatError(f"{self._header.name}: frame {number} is not there; the file is damaged", hint=_REPAIR)
+            raise FormatError(
+                f"{self._header.name}: frame {number} is not there; the file is damaged", hint=_REPAIR
+            )
         return b"".join(self._header.read(at, n) for at, n in pieces)
 
     def _read_table(self) -> list[int] | None:
         header = self._header
         tag, length = self._item(header.offset)
         if tag != _ITEM or length > header.size - header.offset - 8:
-            raise FormatError(f"{header.name}: its frames have no table of places; it is damaged", hint=_REPAIR)
+            raise FormatError(
+                f"{header.name}: its frames have no table of places; it is damaged", hint=_REPAIR
+            )
         self._start = header.offset + 8 + length
         longer = value(header.data, "ExtendedOffsetTable")
         if isinstance(longer, bytes) and len(longer) == 8 * self._count:
@@ -155,12 +166,14 @@ class Frames:
             table = list(struct.unpack(f"<{self._count}I", header.read(header.offset + 8, length)))
         else:
             return None
-        rising = all(a < b for a, b in zip(table, table[1:], strict=False)) and table[0] == 0
+        rising = all(a < b for a, b in pairwise(table)) and table[0] == 0
         return table if rising and self._start + table[-1] + 8 <= header.size else None
 
     def _item(self, at: int) -> tuple[int, int]:
         if at + 8 > self._header.size:
-            raise Truncated(f"{self._header.name}: a frame ends beyond the file; it is cut short", hint=_REPAIR)
+            raise Truncated(
+                f"{self._header.name}: a frame ends beyond the file; it is cut short", hint=_REPAIR
+            )
         group, element, length = struct.unpack("<HHI", self._header.read(at, 8))
         return group << 16 | element, length
 
@@ -210,7 +223,9 @@ def encapsulated(header: Header, pixels: Pixels, count: int) -> LazyArray:
     def unpack(number: int) -> NDArray[Any]:
         values = decode(frames.get(number), header.syntax, pixels, header.name)
         if values.dtype.itemsize > pixels.dtype.itemsize:
-            raise FormatError(f"{header.name}: a frame holds {values.dtype}, fewer bits were promised", hint=_REPAIR)
+            raise FormatError(
+                f"{header.name}: a frame holds {values.dtype}, fewer bits were promised", hint=_REPAIR
+            )
         if values.dtype != pixels.dtype:
             values = values.astype(f"{values.dtype.kind}{pixels.dtype.itemsize}").view(pixels.dtype)
         if pixels.stored < pixels.bits:

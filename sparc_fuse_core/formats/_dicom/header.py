@@ -83,7 +83,13 @@ def _bare(head: bytes) -> str:
             return explicit if short <= 64 or head[4:6] in _LONG else ""
         length = struct.unpack_from(order + "I", head, 4)[0]
         after = struct.unpack_from(order + "HH", head, 8 + length) if length <= 40 else (0, 0)
-        if order == "<" and group == 8 and element <= 0x0020 and group <= after[0] <= 0x10 and after > (8, element):
+        if (
+            order == "<"
+            and group == 8
+            and element <= 0x0020
+            and group <= after[0] <= 0x10
+            and after > (8, element)
+        ):
             return IMPLICIT
     return ""
 
@@ -91,14 +97,18 @@ def _bare(head: bytes) -> str:
 def read_header(source: Source, warnings: list[str]) -> Header:
     """All elements before the pixels; FormatError when the file is none of the kinds."""
     syntax, start = _syntax(source, warnings)
-    read, size, file = source.read, source.size, source.file()
+    read: Callable[[int, int], bytes] = source.read
+    size, file = source.size, source.file()
     if syntax == DEFLATED:
         whole = _inflate(source, start)
-        read, size, file, start = _reader(source.name, whole), len(whole), io.BufferedReader(io.BytesIO(whole)), 0  # type: ignore[arg-type]
+        held: Any = io.BytesIO(whole)
+        read, size, file, start = _reader(source.name, whole), len(whole), io.BufferedReader(held), 0
     big, implicit = syntax == BIG, syntax == IMPLICIT
     if implicit != _is_implicit(read, start, size, implicit):
         implicit = not implicit
-        warnings.append("the elements are written in another way than the header says; they were read as they are")
+        warnings.append(
+            "the elements are written in another way than the header says; they were read as they are"
+        )
     header = Header(source.name, _elements(file, start, size, implicit, big), read, size, syntax, big)
     _find_pixels(header, file.tell(), implicit)
     return header
@@ -172,7 +182,11 @@ def _elements(file: Any, start: int, size: int, implicit: bool, big: bool) -> An
     file.seek(start)
     clamped: Any = _Clamped(file, size)
     return read_dataset(
-        clamped, implicit, not big, stop_when=lambda tag, vr, length: int(tag) in _PIXELS, defer_size=_MAX_VALUE
+        clamped,
+        implicit,
+        not big,
+        stop_when=lambda tag, vr, length: int(tag) in _PIXELS,
+        defer_size=_MAX_VALUE,
     )
 
 
@@ -224,7 +238,10 @@ def numbers(data: Any, keyword: str) -> list[float]:
     """All numbers of an element; none when it is missing or holds something else."""
     found = value(data, keyword, [])
     try:
-        return [float(v) for v in (found if hasattr(found, "__iter__") and not isinstance(found, str) else [found])]
+        return [
+            float(v)
+            for v in (found if hasattr(found, "__iter__") and not isinstance(found, str) else [found])
+        ]
     except (TypeError, ValueError):
         return []
 
@@ -242,3 +259,8 @@ def first(data: Any, *keywords: str) -> Any:
 def refuse(name: str, what: str, hint: str = "Save it as uncompressed DICOM or as TIFF.") -> NotSupported:
     """The error for a variant that is not read."""
     return NotSupported(f"{name}: {what} is not read", hint=hint)
+
+
+def tags_of(data: Any) -> list[Any]:
+    """The tags of a data set, rising."""
+    return sorted(data.keys())

@@ -9,27 +9,37 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sparc_fuse_core.formats._dicom.header import tags_of
+
 _KINDS = ("PN", "DA", "DT", "TM", "LT", "ST", "UT", "UN", "OB", "OW", "OF", "OD", "OL", "OV")
 _STARTS = (
-    "Accession", "AcquisitionContext", "AcquisitionComments", "Additional", "Admi", "Affected", "Allergies", "Arbitrary",
-    "AttributeModif", "Author", "Barcode", "Branch", "CassetteID", "ClinicalTrial", "Confidential", "Consult", "Contact",
-    "Container", "ContentCreator", "ContentSequence", "CountryOf", "CurrentPatient", "Curve", "Custodial",
-    "DataSetTrailing", "Device", "DigitalSign", "Discharge", "Distribution", "Encrypted", "Ethnic", "Filler", "Graphic",
-    "Human", "Icon", "Identif", "Institution", "Insurance", "Intended", "Interpretation", "Issuer", "MAC", "Medical",
-    "Military", "Modif", "MostRecent", "NameOf", "Occupation", "Operator", "Order", "Organization", "OriginalAttrib",
-    "OtherPatient", "OverlayComments", "OverlayData", "Participa", "Patient", "Perform", "Person", "Physician", "Placer",
-    "PlateID", "PreMedication", "Pregnancy", "PrivateInf", "ReasonFor", "RegionOf", "Referenced", "Referr", "Request",
-    "Responsib", "Results", "Review", "Scheduled", "ServiceEpisode", "Slide", "Smoking", "SourceImage", "SpecialNeeds",
-    "Specimen", "Station", "StudyID", "Telephone", "Text", "Topic", "TransducerIdent", "UniqueDevice", "UserContent",
-    "Verif", "Visit",
+    "Accession", "AcquisitionContext", "AcquisitionComments", "Additional", "Admi", "Affected", "Allergies",
+    "Arbitrary", "AttributeModif", "Author", "Barcode", "Branch", "CassetteID", "ClinicalTrial", "Confidential",
+    "Consult", "Contact", "Container", "ContentCreator", "ContentSequence", "CountryOf", "CurrentPatient",
+    "Curve", "Custodial", "DataSetTrailing", "Device", "DigitalSign", "Discharge", "Distribution", "Encrypted",
+    "Ethnic", "Filler", "Graphic", "Human", "Icon", "Identif", "Institution", "Insurance", "Intended",
+    "Interpretation", "Issuer", "MAC", "Medical", "Military", "Modif", "MostRecent", "NameOf", "Occupation",
+    "Operator", "Order", "Organization", "OriginalAttrib", "OtherPatient", "OverlayComments", "OverlayData",
+    "Participa", "Patient", "Perform", "Person", "Physician", "Placer", "PlateID", "PreMedication", "Pregnancy",
+    "PrivateInf", "ReasonFor", "RegionOf", "Referenced", "Referr", "Request", "Responsib", "Results", "Review",
+    "Scheduled", "ServiceEpisode", "Slide", "Smoking", "SourceImage", "SpecialNeeds", "Specimen", "Station",
+    "StudyID", "Telephone", "Text", "Topic", "TransducerIdent", "UniqueDevice", "UserContent", "Verif", "Visit",
 )  # fmt: skip
 _ENDS = (
     "UID", "ID", "SerialNumber", "Comments", "Comment", "Description", "Address", "Name", "AETitle", "Location",
     "Identifier", "Certificate", "Signature", "Trial",
 )  # fmt: skip
 _KEPT = frozenset(
-    """PatientPosition PatientOrientation PatientOrientationCodeSequence PatientGantryRelationshipCodeSequence
-    ManufacturerModelName SequenceName EnergyWindowName SliceLocation""".split()
+    [
+        "PatientPosition",
+        "PatientOrientation",
+        "PatientOrientationCodeSequence",
+        "PatientGantryRelationshipCodeSequence",
+        "ManufacturerModelName",
+        "SequenceName",
+        "EnergyWindowName",
+        "SliceLocation",
+    ]
 )
 _MOST_ITEMS = 64
 _MOST_DEPTH = 4
@@ -44,11 +54,13 @@ def harmless(data: Any) -> tuple[dict[str, Any], int, int]:
 
 def _elements(data: Any, depth: int, counts: list[int]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
-    for tag in sorted(data.keys()):
+    for tag in tags_of(data):
         counts[2] += 1
         if counts[2] > _MOST_ELEMENTS:
             break
-        if tag.group % 2 or tag.group == 0x7FE0 or 0x6000 <= tag.group < 0x6020:  # overlays are told of by number
+        if (
+            tag.group % 2 or tag.group == 0x7FE0 or 0x6000 <= tag.group < 0x6020
+        ):  # overlays are told of by number
             counts[1] += tag.group % 2
             continue
         try:
@@ -74,7 +86,9 @@ def identifies(keyword: str, kind: str, content: Any) -> bool:
     if not keyword or kind in _KINDS:
         return True
     if kind == "UI":
-        return not all(str(v).startswith("1.2.840.10008.") for v in (content if isinstance(content, list) else [content]))
+        return not all(
+            str(v).startswith("1.2.840.10008.") for v in (content if isinstance(content, list) else [content])
+        )
     return keyword not in _KEPT and (keyword.startswith(_STARTS) or keyword.endswith(_ENDS))
 
 

@@ -13,21 +13,33 @@ from sparc_fuse_core.model import Stream
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TYPES = {("SB", 8): "i1", ("UB", 8): "u1", ("SS", 16): "i2", ("US", 16): "u2", ("SL", 32): "i4", ("UL", 32): "u4"}
+_TYPES = {
+    ("SB", 8): "i1",
+    ("UB", 8): "u1",
+    ("SS", 16): "i2",
+    ("US", 16): "u2",
+    ("SL", 32): "i4",
+    ("UL", 32): "u4",
+}
 _UNITS = {"uV": "uV", "mV": "mV", "V": "V", "mm[Hg]": "mmHg", "Cel": "degC", "1": ""}
 _REPAIR = "Fetch the file again, or ask its authors for an intact copy."
 
 
 def streams(header: Header, warnings: list[str]) -> list[Stream]:
     """The groups of a waveform file; NotSupported for companded samples."""
-    return [_stream(header, item, number, warnings) for number, item in enumerate(value(header.data, "WaveformSequence", []))]
+    return [
+        _stream(header, item, number, warnings)
+        for number, item in enumerate(value(header.data, "WaveformSequence", []))
+    ]
 
 
 def _stream(header: Header, item: Any, number: int, warnings: list[str]) -> Stream:
     channels, samples = integer(item, "NumberOfWaveformChannels"), integer(item, "NumberOfWaveformSamples")
     kind = (str(value(item, "WaveformSampleInterpretation", "")), integer(item, "WaveformBitsAllocated"))
     if kind not in _TYPES:
-        raise refuse(header.name, f"a waveform of {kind[1]}-bit samples of kind {kind[0]!r}", "Save it as EDF or WAV.")
+        raise refuse(
+            header.name, f"a waveform of {kind[1]}-bit samples of kind {kind[0]!r}", "Save it as EDF or WAV."
+        )
     dtype = np.dtype(_TYPES[kind]).newbyteorder(">" if header.big else "<")
     raw = value(item, "WaveformData", b"")
     raw = raw if isinstance(raw, bytes) else bytes(raw)
@@ -38,14 +50,22 @@ def _stream(header: Header, item: Any, number: int, warnings: list[str]) -> Stre
         )
     definitions = list(value(item, "ChannelDefinitionSequence", []))
     if len(definitions) != channels:
-        raise FormatError(f"{header.name}: {channels} channels, {len(definitions)} are described", hint=_REPAIR)
+        raise FormatError(
+            f"{header.name}: {channels} channels, {len(definitions)} are described", hint=_REPAIR
+        )
     values = np.frombuffer(raw, dtype, channels * samples).reshape(samples, channels).T
     gain, offset, units = zip(*(_scale(d) for d in definitions), strict=True)
-    if any(numbers(d, "ChannelTimeSkew") + numbers(d, "ChannelSampleSkew") not in ([], [0.0], [0.0, 0.0]) for d in definitions):
-        warnings.append("the channels were not sampled at the same moment (skew); their times are those of the group")
+    if any(
+        numbers(d, "ChannelTimeSkew") + numbers(d, "ChannelSampleSkew") not in ([], [0.0], [0.0, 0.0])
+        for d in definitions
+    ):
+        warnings.append(
+            "the channels were not sampled at the same moment (skew); their times are those of the group"
+        )
     rates = numbers(item, "SamplingFrequency")
+    label = str(value(item, "MultiplexGroupLabel", "")) or f"group {number + 1}"
     return Stream(
-        _native(values), rates[0] if rates else None, str(value(item, "MultiplexGroupLabel", "")) or f"group {number + 1}",
+        _native(values), rates[0] if rates else None, label,
         channel_names=[_name(d, i) for i, d in enumerate(definitions)], units=list(units), gain=list(gain),
         offset=list(offset), start=(numbers(item, "MultiplexGroupTimeOffset") or [0.0])[0] / 1000,
     )  # fmt: skip
@@ -67,5 +87,7 @@ def _scale(channel: Any) -> tuple[float, float, str]:
 
 def _name(channel: Any, number: int) -> str:
     source = first(channel, "ChannelSourceSequence")
-    named = str(value(channel, "ChannelLabel", "")) or str(value(source, "CodeMeaning", "") if source is not None else "")
+    named = str(value(channel, "ChannelLabel", "")) or str(
+        value(source, "CodeMeaning", "") if source is not None else ""
+    )
     return named or f"channel {number + 1}"

@@ -20,7 +20,7 @@ from sparc_fuse_core.model import limit_items
 if TYPE_CHECKING:
     from sparc_fuse_core.source import Source
 
-_KNOWN = frozenset(range(0, 40))
+_KNOWN = frozenset(range(40))
 _TEXTS = {2: "history", 4: "recreation", 5: "procedure", 7: "history_settings"}
 _MAX_TEXT = 1 << 20
 _MAX_RECORDS = 1 << 18
@@ -45,7 +45,12 @@ def packed_order(head: bytes) -> str:
         at, seen = 0, 0
         while at + 8 <= len(head):
             kind, version, size = struct.unpack_from(order + "Hhi", head, at)
-            if kind & 0x7FFF not in _KNOWN or size < 0 or not 0 <= version < 1000 or (kind == 0 and size == 0):
+            if (
+                kind & 0x7FFF not in _KNOWN
+                or size < 0
+                or not 0 <= version < 1000
+                or (kind == 0 and size == 0)
+            ):
                 break
             at, seen = at + 8 + size, seen + 1
         else:
@@ -101,7 +106,9 @@ def _add_wave(
 ) -> None:
     limit_items(source, "waves", len(found.waves) + 1, _MAX_WAVES)
     if not wave_order(source.read(at, min(8, end - at))):
-        raise FormatError(f"{source.name}: a wave of an unknown version at byte {at}; it is damaged", hint=_REPAIR)
+        raise FormatError(
+            f"{source.name}: a wave of an unknown version at byte {at}; it is damaged", hint=_REPAIR
+        )
     try:
         wave = read_wave(source, at, end, warnings)
     except NotSupported as error:

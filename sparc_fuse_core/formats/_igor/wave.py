@@ -75,7 +75,9 @@ def read_wave(source: Source, at: int, end: int, warnings: list[str]) -> Wave:
     first, second = _HEADS[version]
     if len(head) < first + second:
         raise Truncated(f"{source.name}: a wave ends within its header; it is cut short", hint=_REPAIR)
-    summed = (first + (320 if version == 5 else 126)) // 2  # older headers count the first 16 bytes of the data
+    summed = (
+        first + (320 if version == 5 else 126)
+    ) // 2  # older headers count the first 16 bytes of the data
     if len(head) >= 2 * summed and sum(struct.unpack_from(f"{order}{summed}h", head)) & 0xFFFF:
         warnings.append("the checksum of a wave header is wrong: it may be damaged")
     build = _version_5 if version == 5 else _older
@@ -115,7 +117,9 @@ def _version_5(source: Source, at: int, end: int, order: str, head: bytes, warni
     count = next((i for i, n in enumerate(dims) if n == 0), 4)
     shape = tuple(dims[:count]) or (points,)
     if any(n < 0 for n in shape) or np.prod(shape, dtype=object) != points:
-        raise FormatError(f"{source.name}: a wave of {shape} has {points} points; it is damaged", hint=_REPAIR)
+        raise FormatError(
+            f"{source.name}: a wave of {shape} has {points} points; it is damaged", hint=_REPAIR
+        )
     name, begin = _text(body[28:60]), at + 384
     after = begin + size - 320
     tails, place = [], after
@@ -145,7 +149,9 @@ def _values(
     """Numbers of a wave, its last dimension first, and their size in bytes."""
     plain = kind & ~(1 | 64)
     if plain not in _KINDS:
-        what = {256: "references to data folders", 0x4000: "references to waves", 0: "text"}.get(plain, f"type {kind}")
+        what = {256: "references to data folders", 0x4000: "references to waves", 0: "text"}.get(
+            plain, f"type {kind}"
+        )
         raise NotSupported(
             f"{source.name}: wave {name!r} holds {what}, which is not read",
             hint="Save the waves with numbers in a file of their own.",
@@ -163,10 +169,10 @@ def _values(
         )
     sizes = tuple(reversed(shape))
     if not kind & 1:
-        return strided(source.read, sizes, dtype.newbyteorder(order), begin), nbytes
+        return strided(source.read, sizes, np.dtype(order + text), begin), nbytes
     if dtype.kind == "f":
-        return strided(source.read, sizes, np.dtype(f"c{2 * dtype.itemsize}").newbyteorder(order), begin), nbytes
-    pairs = strided(source.read, (*sizes, 2), dtype.newbyteorder(order), begin)
+        return strided(source.read, sizes, np.dtype(f"{order}c{2 * dtype.itemsize}"), begin), nbytes
+    pairs = strided(source.read, (*sizes, 2), np.dtype(order + text), begin)
     wide = "c8" if dtype.itemsize < 4 else "c16"
 
     def joined(key: tuple[slice | int, ...]) -> Any:
@@ -183,7 +189,9 @@ def _strings(
     count = int(np.prod(shape, dtype=object))
     width = 8 if count and nbytes >= 8 * count else 4
     if after - begin > _MAX_TEXT or nbytes < width * count:
-        raise FormatError(f"{source.name}: a wave of texts has no table of their ends; it is damaged", hint=_REPAIR)
+        raise FormatError(
+            f"{source.name}: a wave of texts has no table of their ends; it is damaged", hint=_REPAIR
+        )
     whole = source.read(begin, after - begin, "texts")
     ends = source.array(f"{order}i{width}", place, count, "ends of texts").astype("i8").tolist()
     if any(a > b for a, b in zip([0, *ends], ends, strict=False)) or (ends and ends[-1] > len(whole)):

@@ -32,9 +32,9 @@ _REFUSED = {
 }  # fmt: skip
 _MARKERS = {
     0xFF72: "downsampling factors (DFS)", 0xFF73: "arbitrary decomposition (ADS)", 0xFF74: "component transforms (MCT)",
-    0xFF75: "component collections (MCC)", 0xFF76: "a non-linear transform (NLT)",
-    0xFF77: "component transform ordering (MCO)", 0xFF78: "component bit depths (CBD)", 0xFF79: "transform kernels (ATK)",
-    0xFF70: "variable DC offsets (DCO)", 0xFF71: "visual masking (VMS)",
+    0xFF75: "collections (MCC)", 0xFF76: "a non-linear transform (NLT)",
+    0xFF77: "component transform ordering (MCO)", 0xFF78: "component bit depths (CBD)",
+    0xFF79: "transform kernels (ATK)", 0xFF70: "variable DC offsets (DCO)", 0xFF71: "visual masking (VMS)",
 }  # fmt: skip
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _HINT = "Export its pictures as TIFF or as plain JP2 with the program that wrote it."
@@ -77,7 +77,9 @@ def open_layers(source: Source) -> xr.DataTree:
         scene.name = name
         scenes.append(scene)
         stored.append(facts(boxes, stream))
-        warnings += notes if len(found.streams) == 1 else [f"codestream {number + 1}: {note}" for note in notes]
+        warnings += (
+            notes if len(found.streams) == 1 else [f"codestream {number + 1}: {note}" for note in notes]
+        )
     _warn_of_stack(scenes, warnings)
     dropped = [f"box {name!r}" for name in dict.fromkeys(found.others)]
     metadata = {"codestreams": stored, "xml": found.texts[:64]}
@@ -152,7 +154,9 @@ def _drop_unused_palette(source: Source, boxes: Boxes) -> None:
         return
     boxes.palette = None
     if [component for component, _, _ in boxes.mapping] != list(range(len(boxes.mapping))):
-        raise NotSupported(f"{source.name}: changes the order of its components (box 'cmap'), which is not read", hint=_HINT)
+        raise NotSupported(
+            f"{source.name}: changes the order of its components (box 'cmap'), which is not read", hint=_HINT
+        )
 
 
 def _check_profile(source: Source, stream: Codestream) -> None:

@@ -75,7 +75,8 @@ class Gunzip:
                 piece = decoder.decompress(packed, most)
             except zlib.error as error:
                 raise FormatError(
-                    f"{self._source.name}: cannot be unpacked at byte {place} ({error}); it is damaged", hint=_REPAIR
+                    f"{self._source.name}: cannot be unpacked at byte {place} ({error}); it is damaged",
+                    hint=_REPAIR,
                 ) from error
             if not piece and not packed and not decoder.eof:
                 raise Truncated(

@@ -100,14 +100,12 @@ def read_header(name: str, head: bytes) -> Header:
     for label, (pack, at) in layout.items():
         values = struct.unpack_from(order + pack, head, at)
         value: Any = list(values) if len(values) > 1 else values[0]
-        fields[label] = (
-            value.split(b"\0")[0].decode("latin-1").strip() if isinstance(value, bytes) else value
-        )
+        fields[label] = value.split(b"\0")[0].decode("latin-1").strip() if isinstance(value, bytes) else value
     shape = _shape(name, fields["dim"])
     dtype, colours = _type(name, int(fields["datatype"]))
     single = kind != "analyze" and b"+" in (head[344:348] if kind == "nifti1" else head[4:8])
     offset = _offset(name, fields["vox_offset"], single, size)
-    return Header(kind, order, size, single, shape, dtype.newbyteorder(order), colours, offset, fields)
+    return Header(kind, order, size, single, shape, np.dtype(order + dtype.str[1:]), colours, offset, fields)
 
 
 def _shape(name: str, dims: list[int]) -> tuple[int, ...]:

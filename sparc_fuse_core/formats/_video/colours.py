@@ -32,7 +32,9 @@ def colours_of(pixels: Any, height: int, width: int, name: str) -> Colours:
     if pixels.name.startswith("gray") and not pixels.name.startswith("grayf"):
         big = pixels.name.endswith("be")
         kind = np.dtype("u1" if bits <= 8 else ">u2" if big else "<u2")
-        return Colours(1, kind.newbyteorder("="), lambda frame: _checked(_gray(frame, kind), 1, height, width, name))
+        return Colours(
+            1, kind.newbyteorder("="), lambda frame: _checked(_gray(frame, kind), 1, height, width, name)
+        )
     if pixels.name.startswith("mono"):
         return _through("gray", "u1", 1, height, width, name, "")
     alpha = len(pixels.components) == 4 or pixels.name == "ya8"
@@ -41,11 +43,13 @@ def colours_of(pixels: Any, height: int, width: int, name: str) -> Colours:
     wanted = ("rgba64le" if deep else "rgba") if alpha else ("rgb48le" if deep else "rgb24")
     warning = ""
     if not kept:
-        warning = f"the frames are stored as {pixels.name}; they are given as red, green and blue of {16 if deep else 8} bits"
+        warning = f"the frames are stored as {pixels.name}; given as red, green and blue of {16 if deep else 8} bits"
     return _through(wanted, "u2" if deep else "u1", 4 if alpha else 3, height, width, name, warning)
 
 
-def _through(wanted: str, kind: str, samples: int, height: int, width: int, name: str, warning: str) -> Colours:
+def _through(
+    wanted: str, kind: str, samples: int, height: int, width: int, name: str, warning: str
+) -> Colours:
     def convert(frame: Any) -> NDArray[Any]:
         values = frame.to_ndarray(format=wanted)
         return _checked(values.reshape(*values.shape[:2], -1), samples, height, width, name)
@@ -62,7 +66,7 @@ def _gray(frame: Any, kind: np.dtype[Any]) -> NDArray[Any]:
 def _checked(values: NDArray[Any], samples: int, height: int, width: int, name: str) -> NDArray[Any]:
     if values.shape != (height, width, samples):
         raise FormatError(
-            f"{name}: frames of {height} x {width} were promised, one of {values.shape[0]} x {values.shape[1]} is there; "
+            f"{name}: {height} x {width} pixels were promised, {values.shape[0]} x {values.shape[1]} is there; "
             "its size changes or it is damaged",
             hint=_REPAIR,
         )

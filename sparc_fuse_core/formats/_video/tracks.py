@@ -94,9 +94,14 @@ def _read(source: Source, track: Track) -> None:
     limit_items(source, "frames", count, _MAX_FRAMES)
     if len(lasting) < count or track.ticks == 0:
         raise FormatError(
-            f"{source.name}: {count} frames are promised, {len(lasting)} have a time; it is damaged", hint=_REPAIR
+            f"{source.name}: {count} frames are promised, {len(lasting)} have a time; it is damaged",
+            hint=_REPAIR,
         )
-    sizes = np.full(count, same, "i8") if same else source.array(">u4", where[b"stsz"][0] + 12, count).astype("i8")
+    sizes = (
+        np.full(count, same, "i8")
+        if same
+        else source.array(">u4", where[b"stsz"][0] + 12, count).astype("i8")
+    )
     decoded = np.concatenate([[0], np.cumsum(lasting[: count - 1])]).astype("i8")[:count]
     shifts = _spread(source, where[b"ctts"], ">i4") if b"ctts" in where else np.zeros(count, "i8")
     keys = np.ones(count, "?")
