@@ -53,7 +53,10 @@ def open_nifti(source: Source, /, **options: Any) -> xr.DataTree:
         read = _pixels_beside(source, header)
     data, dims = _array(header, read or source.read)
     scene = Scene([data], dims, rgb=header.colours > 1)
-    _set_steps(header, scene, warnings)
+    if _is_matrix(header):
+        warnings.append("the file holds a matrix (CIFTI): y are its rows and x its columns, not places")
+    else:
+        _set_steps(header, scene, warnings)
     _set_attributes(header, scene, warnings)
     metadata = {
         key: _plain(value)
@@ -114,12 +117,26 @@ def _pixels_beside(source: Source, header: Header) -> Read:
     )
 
 
+def _axes(header: Header) -> list[tuple[str, int]]:
+    """Names and sizes of the axes, fastest first. A matrix without places is y and x; a single t beside u is none."""
+    shape = header.shape if len(header.shape) > 1 else (*header.shape, 1)
+    if _is_matrix(header):
+        return list(zip("xyz", shape[4:], strict=False))
+    fourth = "frequency" if header.get("xyzt_units") & 0x38 in _SPECTRAL else "t"
+    axes = list(zip(("x", "y", "z", fourth, "u", "v", "w"), shape, strict=False))
+    return [*axes[:3], *axes[4:]] if len(axes) > 4 and shape[3] == 1 else axes
+
+
+def _is_matrix(header: Header) -> bool:
+    """Whether the first four axes, those of space and time, have one item each."""
+    return len(header.shape) in (6, 7) and set(header.shape[:4]) == {1}
+
+
 def _array(header: Header, read: Read) -> tuple[LazyArray, tuple[str, ...]]:
     """The pixels with their axes, slowest first; c after t when they are colours."""
-    shape = header.shape if len(header.shape) > 1 else (*header.shape, 1)
-    fourth = "frequency" if header.get("xyzt_units") & 0x38 in _SPECTRAL else "t"
-    dims = tuple(reversed(("x", "y", "z", fourth, "u", "v", "w")[: len(shape)]))
-    sizes = tuple(reversed(shape))
+    axes = _axes(header)
+    dims = tuple(dim for dim, _ in reversed(axes))
+    sizes = tuple(size for _, size in reversed(axes))
     plane = (*[1] * (len(sizes) - 2), *sizes[-2:])
     if header.colours == 1:
         return strided(read, sizes, header.dtype, header.offset, blocks=plane), dims

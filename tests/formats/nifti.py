@@ -162,6 +162,10 @@ def _axes(folder: Path) -> dict[str, dict[str, Any]]:
         "@pixel_size": {"y": 2.0},
         "?warning": ["nan", "-2.0", "bits"],
     }
+    write("vectors.nii", header((6, 5, 4, 1, 3), 4), data[0])
+    found["vectors.nii"] = {"0/image": data[0], "@pixel_size": {"x": 1.0, "y": 1.0, "z": 1.0}}
+    write("matrix.nii", header((1, 1, 1, 1, 6, 5), 4, units=0), data[0, 0, 0])
+    found["matrix.nii"] = {"0/image": data[0, 0, 0], "?warning": "CIFTI"}
     write("line.nii", header((6,), 4, units=0), data[0, 0, 0, 0])
     found["line.nii"] = {"0/image": data[0, 0, 0, :1], "?warning": ["unit", "orientation"]}
     write("slow.nii", header((6, 5, 4, 3), 4, steps=(1, 1, 1, 1, 2000)), data[0])

@@ -128,6 +128,8 @@ def _boxes(source: Source, found: Layers, number: int) -> tuple[Boxes, str]:
     for kind, start, stop in walk(source, *found.headers[number]) if number < len(found.headers) else ():
         if kind == b"lbl ":
             name = source.read(start, min(stop - start, 256)).decode("utf-8", "replace").strip("\0 ")
+        elif kind in (b"xml ", b"uuid"):
+            _note_other(source, found, kind, start, stop)
         else:
             note_header(source, own, kind, start, stop)
     for kind, start, stop in walk(source, *found.layers[number]) if number < len(found.layers) else ():
@@ -139,7 +141,7 @@ def _boxes(source: Source, found: Layers, number: int) -> tuple[Boxes, str]:
         elif kind == b"lbl ":
             name = name or source.read(start, min(stop - start, 256)).decode("utf-8", "replace").strip("\0 ")
         else:
-            found.others.append(kind.decode("latin-1").strip())
+            _note_other(source, found, kind, start, stop)
     for label in ("shape", "colour", "palette", "mapping", "alpha", "resolution"):
         if getattr(own, label) is not None and getattr(own, label) not in ("", [], set()):
             setattr(boxes, label, getattr(own, label))
