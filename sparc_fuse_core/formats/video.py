@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparc_fuse_core.errors import FormatError, NotSupported
+from sparc_fuse_core.errors import FormatError, MissingDependency, NotSupported
 from sparc_fuse_core.formats._video.colours import Colours, colours_of
 from sparc_fuse_core.formats._video.player import Index, Player
 from sparc_fuse_core.formats._video.tracks import Track, read_tracks
@@ -189,6 +189,10 @@ def _avi_index(source: Source, stream: Any, warnings: list[str]) -> tuple[Index,
         raise FormatError(
             f"{source.name}: has no index of its frames; it is cut short, or its recording was not finished",
             hint="Write a new index, without loss: ffmpeg -i <file> -c copy repaired.avi",
+        )
+    if not hasattr(stream, "index_entries"):
+        raise MissingDependency(
+            f"{source.name}: the installed PyAV is too old to read AVI files", hint="pip install 'av>=17'"
         )
     rows = [(entry.timestamp, entry.is_keyframe) for entry in stream.index_entries if entry.size > 0]
     limit_items(source, "frames", len(rows), _MAX_FRAMES)
