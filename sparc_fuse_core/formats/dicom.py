@@ -21,7 +21,7 @@ import numpy as np
 
 from sparc_fuse_core.errors import FormatError
 from sparc_fuse_core.formats._dicom.axes import Arrangement, arrange, placed, slide, split_mosaic
-from sparc_fuse_core.formats._dicom.codecs import READ, RLE, Pixels, is_lossless_jpeg
+from sparc_fuse_core.formats._dicom.codecs import READ, Pixels, gives_rgb
 from sparc_fuse_core.formats._dicom.frames import as_rgb, encapsulated, native
 from sparc_fuse_core.formats._dicom.header import (
     Header,
@@ -136,26 +136,22 @@ def _pixels(header: Header) -> Pixels:
 
 def _frames(header: Header, pixels: Pixels, count: int, warnings: list[str]) -> tuple[LazyArray, bool]:
     """Frames (frame, sample, row, column), and whether the samples are red, green and blue."""
-    luma = pixels.photometric.startswith("YBR") and pixels.samples == 3
+    luma = turn = pixels.photometric.startswith("YBR") and pixels.samples == 3
     if not header.encapsulated:
         frames = native(header, pixels, count, warnings)
-        luma = luma and pixels.photometric in ("YBR_FULL", "YBR_FULL_422")
+        turn = luma and pixels.photometric in ("YBR_FULL", "YBR_FULL_422")
     elif header.syntax not in READ:
         raise refuse(header.name, f"transfer syntax {header.syntax} (video or another compression)")
     else:
         frames = encapsulated(header, pixels, count)
-        kept = (
-            header.syntax == RLE or is_lossless_jpeg(header.syntax) or header.syntax.endswith((".80", ".81"))
-        )
-        if luma and not kept:
-            warnings.append(
-                "the colours were stored as luma and chroma; they are given as red, green and blue"
-            )
-        luma = luma and (kept or (header.syntax[-3] == "9" and pixels.photometric == "YBR_FULL"))
-    if luma and pixels.bits == 8:
+        turn = luma and not gives_rgb(header.syntax, pixels.photometric)
+    if turn and pixels.bits == 8:
+        frames, turn = as_rgb(frames), False
+    rgb = pixels.samples == 3 and pixels.photometric in _COLOURS and not turn
+    if luma and rgb:
         warnings.append("the colours were stored as luma and chroma; they are given as red, green and blue")
-        frames = as_rgb(frames)
-    rgb = pixels.samples == 3 and pixels.photometric in _COLOURS and (not luma or pixels.bits == 8)
+    elif luma:
+        warnings.append(f"the samples are luma and chroma ({pixels.photometric}), kept as stored")
     if pixels.photometric not in (*_COLOURS, *_GRAYS):
         warnings.append(f"the meaning of the samples ({pixels.photometric or 'not named'}) was left as it is")
     return frames, rgb

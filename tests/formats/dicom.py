@@ -209,6 +209,23 @@ def _colours(folder: Path) -> dict[str, dict[str, Any]]:
         {"0/image": ic.jpeg8_decode(gray)},
         BASE + ".4.50",
     )
+    for name, mct, kind in (("luma_j2k.dcm", False, "YBR_FULL"), ("turned_j2k.dcm", True, "YBR_RCT")):
+        coded_2k = ic.jpeg2k_encode(rgb[0], level=0, codecformat="j2k", reversible=True, mct=mct)
+        wanted = rgb[0] if mct else turned[0]
+        add(
+            name,
+            image(8, 6, samples=3, bits=8, photometric=kind),
+            pieces([[coded_2k]], True),
+            {"0/image": np.moveaxis(wanted, -1, 0), "@rgb": True, "?warning": "luma"},
+            BASE + ".4.90",
+        )
+    deep = RANDOM.integers(0, 4000, (4, 6, 3)).astype("u2")
+    add(
+        "luma_16.dcm",
+        image(4, 6, samples=3, photometric="YBR_FULL"),
+        native(deep),
+        {"0/image": np.moveaxis(deep, -1, 0), "@rgb": False, "?warning": "kept as stored"},
+    )
     index = RANDOM.integers(0, 4, (4, 6), "u1")
     colours = RANDOM.integers(0, 1 << 16, (4, 3)).astype("u2")
     tables: list[Element] = [(0x00281101 + i, "US", [4, 0, 16]) for i in range(3)]

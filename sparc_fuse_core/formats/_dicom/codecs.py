@@ -48,9 +48,11 @@ class Pixels:
         return np.dtype(("i" if self.signed else "u") + str(max(1, self.bits // 8)))
 
 
-def is_lossless_jpeg(syntax: str) -> bool:
-    """Whether JPEG here means the lossless process, which keeps the colours as they are."""
-    return syntax in _LOSSLESS
+def gives_rgb(syntax: str, photometric: str) -> bool:
+    """Whether the decoder itself turns luma and chroma into red, green and blue."""
+    if syntax in _JPEG_2000:  # only colours that JPEG 2000 turned itself are turned back
+        return photometric in ("YBR_ICT", "YBR_RCT")
+    return syntax in _JPEG or syntax in _JPEG_XL
 
 
 def decode(data: bytes, syntax: str, pixels: Pixels, name: str) -> NDArray[Any]:
