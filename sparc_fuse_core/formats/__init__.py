@@ -78,14 +78,9 @@ def ranked(name: str, head: bytes) -> list[Format]:
     for format_ in registry().values():
         proof, suffix = _content(format_, head), _suffix_length(format_, name)
         if proof == 2 or (proof >= 0 and suffix):
-            rows.append((proof == 2, suffix, proof, _depth(format_, head), format_.name, format_))
-    rows.sort(key=lambda row: row[:5], reverse=True)
-    return [row[5] for row in rows]
-
-
-def _depth(format_: Format, head: bytes) -> int:
-    """How far behind the first byte the mark lies: a DICOM file may begin like a TIFF file, never the reverse."""
-    return max((at for at, mark in format_.magic if head[at : at + len(mark)] == mark), default=-1)
+            rows.append((proof == 2, suffix, proof, format_.name, format_))
+    rows.sort(key=lambda row: row[:4], reverse=True)
+    return [row[4] for row in rows]
 
 
 def detect(source: Source) -> Format:
