@@ -39,6 +39,7 @@ _NUMBERS = {
     296: "ResolutionUnit",
 }
 _LONGEST_TEXT = 1 << 16
+_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SLIDE_PRIVATE = ("ScanScope ID", "User", "Filename", "Title", "ImageID", "Barcode")
 
 
@@ -107,13 +108,19 @@ def _metadata(book: Book, text: str) -> dict[str, Any]:
     return found
 
 
+def _sniff(head: bytes) -> bool:
+    """TIFF, and not a DICOM file whose free first bytes look like it."""
+    return head.startswith(_MARKS) and head[128:132] != b"DICM"
+
+
 FORMAT = Format(
     name="tiff",
     title="TIFF",
     kind="image",
     suffixes=(".tif", ".tiff", ".ome.tif", ".ome.tiff", ".btf", ".tf8", ".tf2", ".ome.btf", ".stk"),
     open=open_tiff,
-    magic=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
+    magic=tuple((0, mark) for mark in _MARKS),
+    sniff=_sniff,
     requires=("tifffile", "imagecodecs", "defusedxml"),
     options=("page_axis",),
 )
