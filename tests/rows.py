@@ -49,8 +49,10 @@ def manifest(corpus: Path) -> dict[str, dict[str, str]]:
 
 
 def pixel_facts(corpus: Path, row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Shape, dtype, axes and hash of each picture of an image file."""
+    """Shape, dtype, axes and hash of each picture of an image file; ``axes`` of the row where the facts have none."""
     facts = json.loads(manifest(corpus)[row["path"]]["facts_json"])
+    if "axes" in row:
+        facts["axes"] = row["axes"]
     pictures = facts.get("series") or facts.get("scenes")
     if pictures:
         return [s for s in pictures if s.get("sha256_pixels_C") and s["name"] not in ASIDE]

@@ -113,7 +113,10 @@ def test_format_is_told_by_content(row: dict[str, Any], corpus: Path, tmp_path: 
 # -- facts that other programs found in the same files ------------------------------------------------------
 
 
-@pytest.mark.parametrize("row", [r for r in READABLE if r["path"].startswith("imaging/")], ids=row_id)
+@pytest.mark.parametrize(
+    "row", [r for r in READABLE if r["path"].startswith("imaging/") and registry()[r["format"]].kind == "image"],
+    ids=row_id,
+)  # fmt: skip
 def test_pixels_are_those_of_the_reference(row: dict[str, Any], corpus: Path) -> None:
     if "reference_is_wrong" in row:
         pytest.skip(row["reference_is_wrong"])
@@ -156,7 +159,10 @@ def _pixel_hash(image: xr.DataArray, fact: dict[str, Any]) -> str:
     turned = image.transpose(*order, *left).values
     if not left:
         turned = turned.astype(fact["dtype"]) if fact["dtype"] == "|b1" else turned
-        assert turned.dtype == np.dtype(fact["dtype"]), f"{turned.dtype}, {fact['dtype']} in the reference"
+        assert turned.dtype == np.dtype(fact["dtype"]).newbyteorder("="), (
+            f"{turned.dtype}, not {fact['dtype']}"
+        )
+        turned = turned.astype(fact["dtype"])
     return hashlib.sha256(np.ascontiguousarray(turned).tobytes()).hexdigest()
 
 

@@ -50,10 +50,10 @@ def read_boxes(source: Source) -> Boxes:
     if source.head(4) == b"\xff\x4f\xff\x51":
         found.streams.append((0, source.size))
         return found
-    for kind, start, end in _walk(source, 0, source.size):
+    for kind, start, end in walk(source, 0, source.size):
         if kind == b"jp2h":
-            for inner, begin, stop in _walk(source, start, end):
-                _note_header(source, found, inner, begin, stop)
+            for inner, begin, stop in walk(source, start, end):
+                note_header(source, found, inner, begin, stop)
         elif kind == b"jp2c":
             found.streams.append((start, end))
         elif kind == b"xml ":
@@ -68,7 +68,7 @@ def read_boxes(source: Source) -> Boxes:
     return found
 
 
-def _walk(source: Source, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def walk(source: Source, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     count = 0
     while at + 8 <= end:
         length, kind = source.unpack(">I4s", at, "JP2 box")
@@ -91,7 +91,7 @@ def _walk(source: Source, at: int, end: int) -> Iterator[tuple[bytes, int, int]]
         at = stop
 
 
-def _note_header(source: Source, found: Boxes, kind: bytes, start: int, end: int) -> None:
+def note_header(source: Source, found: Boxes, kind: bytes, start: int, end: int) -> None:
     if kind == b"ihdr":
         rows, columns, count = source.unpack(">IIH", start, "image header")
         found.shape = (rows, columns, count)
@@ -109,7 +109,7 @@ def _note_header(source: Source, found: Boxes, kind: bytes, start: int, end: int
         data = source.read(start + 2, (end - start - 2) // 6 * 6)
         found.alpha = {channel for channel, what, _ in struct.iter_unpack(">HHH", data) if what in (1, 2)}
     elif kind == b"res ":
-        for inner, begin, _ in _walk(source, start, end):
+        for inner, begin, _ in walk(source, start, end):
             if inner == b"resc":
                 top, bottom, left, right, up, down = source.unpack(">HHHHbb", begin, "resolution")
                 if top and bottom and left and right:
