@@ -127,6 +127,7 @@ def convert(
     from sparc_fuse_core.bulk import convert_dataset, convert_file
     from sparc_fuse_core.pipeline import Options
     from sparc_fuse_core.recipes import load
+    from sparc_fuse_core.source import store_root
 
     options = Options(
         file_format=file_format,
@@ -136,7 +137,8 @@ def convert(
         recipe=None if recipe is None else load(recipe),
     )
     text = os.fspath(source)
-    if "://" not in text and Path(text).expanduser().is_dir():
+    path = Path(text).expanduser()
+    if "://" not in text and path.is_dir() and store_root(path) is None:
         folder = Path(text).expanduser().absolute()
         place = _open(str(folder))
         return convert_dataset(place, folder.name, output_dir=Path(output_dir), options=options)

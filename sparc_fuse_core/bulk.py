@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sparc_fuse_core.errors import Cancelled, FuseError, NotFound
 from sparc_fuse_core.pipeline import Options, convert_one
 from sparc_fuse_core.report import append_log, failure, new_record
-from sparc_fuse_core.source import Source, open_source
+from sparc_fuse_core.source import STORE_ROOTS, Source, open_source
 
 if TYPE_CHECKING:
     from sparc_fuse_core.catalogue import Catalogue, Dataset, File
@@ -39,6 +39,14 @@ class Recording:
         return next(f for f in self.members if f.path == self.path)
 
     @property
+    def folder(self) -> str:
+        """The folder of the dataset that the recording lies in; "" at its top."""
+        from sparc_fuse_core.formats._sets import store_of
+
+        parent = str(PurePosixPath(store_of(self.path) or self.path).parent)
+        return "" if parent == "." else parent
+
+    @property
     def size(self) -> int:
         return sum(f.size for f in self.members)
 
@@ -58,25 +66,26 @@ class Listener:
 
 def recordings(files: Iterable[File]) -> list[Recording]:
     """Group files into recordings; stems are unique in each folder whatever is selected later."""
-    from sparc_fuse_core.formats._sets import groups
+    from sparc_fuse_core.formats._sets import groups, store_of
 
     held = {file.path: file for file in files}
     folders: dict[str, list[tuple[File, ...]]] = {}
     for group in groups(held):
-        folders.setdefault(str(PurePosixPath(group[0]).parent), []).append(tuple(held[p] for p in group))
+        place = str(PurePosixPath(store_of(group[0]) or group[0]).parent)
+        folders.setdefault(place, []).append(tuple(held[p] for p in group))
     found = [recording for sets in folders.values() for recording in _in_folder(sets)]
     return sorted(found, key=lambda r: r.path)
 
 
 def _in_folder(sets: Sequence[tuple[File, ...]]) -> list[Recording]:
     from sparc_fuse_core.formats import stem_of
+    from sparc_fuse_core.formats._sets import store_of
 
-    shared = Counter(stem_of(PurePosixPath(files[0].path).name).casefold() for files in sets)
+    names = [PurePosixPath(store_of(files[0].path) or files[0].path).name for files in sets]
+    shared = Counter(stem_of(name).casefold() for name in names)
     rows: dict[str, Recording] = {}
-    for members in sets:
-        path = members[0].path
-        name = PurePosixPath(path).name
-        stem = stem_of(name)
+    for members, name in zip(sets, names, strict=True):
+        path, stem = members[0].path, stem_of(name)
         wanted = stem = name if shared[stem.casefold()] > 1 else stem
         number = 1
         while stem.casefold() in rows:  # names that differ by case alone are one on some disks
@@ -216,8 +225,8 @@ class _Run:
         place = self._fetch(recording)
         folder = self.output_dir
         if not self.flat:
-            parent = str(PurePosixPath(recording.path).parent)
-            folder = self.output_dir if parent == "." else safe_path(self.output_dir, parent)
+            parent = recording.folder
+            folder = safe_path(self.output_dir, parent) if parent else self.output_dir
         lead = recording.lead
         options = replace(
             self.options,
@@ -340,6 +349,9 @@ def _lead_and_stem(source: Source) -> tuple[Source, str]:
     from sparc_fuse_core.formats._sets import groups, leading
 
     lead = leading(source)
+    if lead.name in STORE_ROOTS:
+        store = PurePosixPath(lead.url.split("?")[0].replace("\\", "/")).parent.name
+        return lead, stem_of(store) or "store"
     stem = stem_of(lead.name)
     alike = sum(stem_of(group[0]).casefold() == stem.casefold() for group in groups(lead.siblings()))
     return lead, lead.name if alike > 1 else stem

@@ -133,9 +133,10 @@ def convert(
 def _place(source: str, catalogue: str | None) -> tuple[Catalogue | None, str]:
     """The catalogue and dataset that SOURCE means; no catalogue for a single file."""
     from sparc_fuse_core.catalogue import open_catalogue
+    from sparc_fuse_core.source import store_root
 
     path = Path(source).expanduser()
-    if "://" in source or (path.is_file() and not source.isdigit()):
+    if "://" in source or (path.is_file() and not source.isdigit()) or store_root(path) is not None:
         return None, ""
     if catalogue is None and path.is_dir():
         return open_catalogue(str(path.absolute())), path.absolute().name

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Dict, Float, List, Unicode
+from traitlets import Bool, Bytes, Dict, Float, List, Unicode
 
 from sparc_fuse_core.errors import Ambiguous, FormatError
 from sparcfuse_widgets.guard import guarded
@@ -29,6 +29,7 @@ class PreviewModel(Model):
     kind = Unicode("").tag(sync=True)
     path = Unicode("").tag(sync=True)
     lines = List(Unicode()).tag(sync=True)
+    picture = Bytes(b"", help="shapes or curves of a file without signals and images, as PNG").tag(sync=True)
     notes = List(Unicode()).tag(sync=True)
     fetched = Float(-1.0).tag(sync=True)
     cancellable = Bool(False).tag(sync=True)
@@ -83,6 +84,7 @@ class PreviewModel(Model):
 
     def _open(self, path: str) -> None:
         self.kind, self.path, self.lines, self.notes, self.fetched = "", path, [], [], -1.0
+        self.picture = b""
         self.cancellable, self.recipe = True, ""
         place, reader, dataset_id = self._place, self._reader, self.dataset_id
 
@@ -96,7 +98,8 @@ class PreviewModel(Model):
             form, recipe = form_of(source), None
             try:
                 recipe = fitting(source, dataset_id, path) if reader is None and dataset_id else None
-                return open_file(source, recipe=recipe, **reader or {}), remote, form, recipe
+                opened = open_file(source, recipe=recipe, **reader or {})
+                return opened, remote, form, recipe, drawn(opened)
             except FormatError as error:
                 if form and not cancel.is_set():
                     form["open"] = isinstance(error, Ambiguous) or recipe is not None or reader is not None
@@ -112,7 +115,7 @@ class PreviewModel(Model):
         from sparc_fuse_core.previews import scenes, streams
         from sparc_fuse_core.previews.figure import describe
 
-        self.opened, self.remote, form, recipe = answer
+        self.opened, self.remote, form, recipe, self.picture = answer
         self.notes = [str(note) for note in self.opened.attrs.get("fuse_warnings", [])][:20]
         self.cancellable, self.fetched = False, -1.0
         self.recipe = f"{recipe.name}: {recipe.title}".removesuffix(": ") if recipe else ""
@@ -176,3 +179,18 @@ def _pattern(path: str) -> str:
     """A pattern for all files with the ending of this one."""
     ending = Path(path).suffix
     return f"*{ending}" if ending else Path(path).name
+
+
+def drawn(opened: Any) -> bytes:
+    """What is neither signals nor images as a PNG; nothing when it is better read as text."""
+    from io import BytesIO
+
+    from sparc_fuse_core.previews import streams
+    from sparc_fuse_core.previews.figure import picture_of
+
+    figure = None if hasattr(opened, "subtree") or streams(opened) else picture_of(opened)
+    if figure is None:
+        return b""
+    out = BytesIO()
+    figure.savefig(out, format="png", dpi=110)
+    return out.getvalue()

@@ -9,13 +9,15 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from stores import convert_tree
 
+from sparc_fuse_core import convert
 from sparc_fuse_core.bulk import convert_file, recordings, select
 from sparc_fuse_core.catalogue import File
 from sparc_fuse_core.errors import FormatError
 from sparc_fuse_core.formats import detect, open_tree, registry
 from sparc_fuse_core.formats._sets import groups
-from sparc_fuse_core.model import Format, Names, Stream, recording
+from sparc_fuse_core.model import Format, Names, Scene, Stream, images, recording
 from sparc_fuse_core.opening import open_file
 from sparc_fuse_core.source import open_source
 
@@ -148,3 +150,20 @@ def test_an_ending_wins_where_a_format_says_so(tmp_path: Path, named: bool, want
             assert detect(source).name == wanted
         with open_source(tmp_path / "a.dat") as source:
             assert detect(source).name == "picture"
+
+
+def test_a_zarr_folder_is_one_recording(tmp_path: Path) -> None:
+    data = np.arange(12, dtype="u1").reshape(3, 4)
+    made = convert_tree(lambda: images([Scene([data], "yx")]), tmp_path / "made").rename(
+        tmp_path / "cells.ome.zarr"
+    )
+    assert open_file(made)["0/image"].values.tolist() == data.tolist()
+    record = convert_file(made, tmp_path / "out")
+    assert record["status"] == "ok" and Path(record["std_path"]).name == "cells.ome.zarr", record["error"]
+    dataset = tmp_path / "set"
+    (dataset / "primary" / "sub-1").mkdir(parents=True)
+    made.rename(dataset / "primary" / "sub-1" / made.name)
+    (record,) = convert(dataset, tmp_path / "all")
+    assert record["status"] == "ok" and record["rel_path"] == "primary/sub-1/cells.ome.zarr/zarr.json"
+    assert Path(record["std_path"]) == tmp_path / "all" / "primary" / "sub-1" / "cells.ome.zarr"
+    assert len(record["members"]) > 3

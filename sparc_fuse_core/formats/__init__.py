@@ -60,7 +60,8 @@ def _suffix_length(format_: Format, name: str) -> int:
 
 @cache
 def _endings() -> tuple[str, ...]:
-    return tuple(sorted({s for f in registry().values() for s in f.suffixes}, key=len, reverse=True))
+    known = {s for f in registry().values() for s in f.suffixes} | {".zarr", ".ome.zarr"}
+    return tuple(sorted(known, key=len, reverse=True))
 
 
 def stem_of(name: str) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sparc_fuse_core.model import Format, Names
+from sparc_fuse_core.source import STORE_ROOTS
 
 if TYPE_CHECKING:
     from sparc_fuse_core.source import Source
 
-__all__ = ["files_of", "groups", "leading", "members"]
+__all__ = ["files_of", "groups", "leading", "members", "store_of"]
 
 
 def groups(paths: Iterable[str]) -> list[tuple[str, ...]]:
@@ -23,11 +24,30 @@ def groups(paths: Iterable[str]) -> list[tuple[str, ...]]:
     ordered, makers = list(paths), [f for f in _registry().values() if f.members is not None]
     led: dict[str, tuple[str, ...]] = {}
     taken: set[str] = set()
-    for group in _sets(ordered, makers):
+    for group in (*_stores(ordered), *_sets([p for p in ordered if not store_of(p)], makers)):
         if taken.isdisjoint(group):
             taken.update(group)
             led[group[0]] = group
     return [led.get(path, (path,)) for path in ordered if path in led or path not in taken]
+
+
+def store_of(path: str) -> str:
+    """The folder of the Zarr store that a file belongs to; "" for a file outside of stores."""
+    parts = path.split("/")
+    inside = next((i for i, part in enumerate(parts[:-1]) if part.lower().endswith(".zarr")), None)
+    return "" if inside is None else "/".join(parts[: inside + 1])
+
+
+def _stores(paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Zarr stores: all files below a folder named so, led by the one at its root."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        if store := store_of(path):
+            found.setdefault(store, []).append(path)
+    for store, held in found.items():
+        root = next((r for name in STORE_ROOTS if (r := f"{store}/{name}") in held), None)
+        if root is not None:
+            yield (root, *(path for path in held if path != root))
 
 
 def _sets(paths: Sequence[str], makers: Sequence[Format]) -> Iterator[tuple[str, ...]]:

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Source", "open_source"]
+__all__ = ["STORE_ROOTS", "Source", "open_source", "store_root"]
 
 _HASH_BLOCK = 1 << 20
+
+STORE_ROOTS = ("zarr.json", ".zattrs")
+"""Files that stand for a Zarr store which is a folder."""
 
 
 class Source:
@@ -220,6 +223,12 @@ class _SourceFile(io.RawIOBase):
         return nbytes
 
 
+def store_root(path: Path) -> Path | None:
+    """The file by which a folder is opened that is a Zarr store; None for other folders and for files."""
+    found = (path / name for name in STORE_ROOTS) if path.is_dir() else ()
+    return next((file for file in found if file.is_file()), None)
+
+
 def open_source(place: str | os.PathLike[str] | Source) -> Source:
     """The bytes of a local path, an ``https://`` (or loopback ``http://``) address or an ``s3://`` address.
 
@@ -240,6 +249,7 @@ def open_source(place: str | os.PathLike[str] | Source) -> Source:
 
         return HttpSource(text)
     path = Path(text).expanduser()
+    path = store_root(path) or path
     if path.is_dir():
         raise FuseError(f"{path}: is a folder, a file was asked for", source=str(path))
     from sparc_fuse_core.source.local import LocalSource
