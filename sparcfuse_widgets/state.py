@@ -23,6 +23,9 @@ from sparcfuse_widgets.guard import guarded, problem_of
 
 __all__ = ["DatasetModel", "Model", "SearchModel", "SelectionModel", "default_output", "readable"]
 
+_PART = "Part of"
+_ROOM = 20  # letters of a name in a note
+
 
 class Model(HasTraits):
     """Busy or not, what went wrong, and one background."""
@@ -195,7 +198,7 @@ class SelectionModel(Model):
         with self.hold_trait_notifications():
             self.selected, self.active, self.label = [], "", label
             self.notes = {str(i): note for i, note in known.items()}
-            self.sizes = [int(f.size) for f in files]
+            self.sizes = _sizes(files, self.notes)
             self.paths = [f.path for f in files]
 
     def selected_paths(self) -> list[str]:
@@ -215,6 +218,20 @@ class SelectionModel(Model):
         self.active = path if path in self.paths else ""
 
 
+def _sizes(files: Sequence[Any], notes: Mapping[str, str]) -> list[int]:
+    """Bytes of each file; the leading file of a recording stands for all of it, its parts for nothing more."""
+    from sparc_fuse_core.formats._sets import groups
+
+    sizes = [int(f.size) for f in files]
+    if any(note.startswith(_PART) for note in notes.values()):
+        places = {f.path: i for i, f in enumerate(files)}
+        for lead, *parts in groups(places):
+            for part in parts:
+                sizes[places[lead]] += sizes[places[part]]
+                sizes[places[part]] = 0
+    return sizes
+
+
 def readable(paths: Sequence[str]) -> dict[int, str]:
     """Why some of these files cannot be converted by themselves, by their position."""
     from sparc_fuse_core.formats import registry
@@ -227,7 +244,9 @@ def readable(paths: Sequence[str]) -> dict[int, str]:
     for index, path in enumerate(paths):
         name = path.rpartition("/")[2]
         if path in parts:
-            notes[index] = f"Part of {parts[path].rpartition('/')[2]}"
+            lead = parts[path].rpartition("/")[2]
+            # A long name beside one that is as long would leave room for neither.
+            notes[index] = f"{_PART} {lead if len(lead) <= _ROOM else '…' + lead[-_ROOM // 2 :]}"
         elif not name.lower().endswith(suffixes):
             ending = "." + name.rpartition(".")[2] if "." in name else ""
             notes[index] = f"No reader for {ending} files" if ending else "No file ending"

@@ -178,6 +178,7 @@ def test_members_of_a_set_follow_their_lead(monkeypatch):
     model = SelectionModel()
     model.show([File(n, n, 1) for n in ("p/r.body", "p/r.head", "p/lone.body")])
     assert model.notes == {"0": "Part of r.head", "2": "No reader for .body files"}
+    assert model.sizes == [0, 2, 1], "the leading file stands for its recording"
 
 
 # -- converting and results
