@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
+from typing import Literal
 
 import numpy as np
 
@@ -24,13 +25,18 @@ WHOLE = -1  # slab axis of a shard that is read in one go
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Shapes of an array, its chunks, its shards, and the axis along which shards are read in slabs."""
+    """Shapes of an array, its chunks, its shards, and the axis along which shards are read in slabs.
+
+    ``shuffle`` is what goes before compression: bits for samples; bytes for deep pixels, whose neighbours differ
+    in their low bits too much (measured: smaller and faster than bits).
+    """
 
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     shards: tuple[int, ...]
     slab_axis: int
     transposed: bool = False
+    shuffle: Literal["bitshuffle", "shuffle"] = "bitshuffle"
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -110,11 +116,12 @@ def image_layout(
     shards = [*chunks[:-2], tall, broad]
     slab = tall * broad * depth
     free = [i for i in range(len(lead)) if i not in together and lead[i] > 1]
+    shuffle: Literal["bitshuffle", "shuffle"] = "shuffle" if dtype.itemsize > 1 else "bitshuffle"
     if not free:
-        return Layout(tuple(shape), tuple(chunks), tuple(shards), WHOLE)
+        return Layout(tuple(shape), tuple(chunks), tuple(shards), WHOLE, shuffle=shuffle)
     if tall >= height and broad >= width:
         shards[free[-1]] = max(1, min(lead[free[-1]], (SHARD_BYTES * 2 // 3) // slab))
-    return Layout(tuple(shape), tuple(chunks), tuple(shards), free[-1])
+    return Layout(tuple(shape), tuple(chunks), tuple(shards), free[-1], shuffle=shuffle)
 
 
 def _cut_plane(tall: int, broad: int, depth: int, blocks: Sequence[int] | None) -> tuple[int, int]:

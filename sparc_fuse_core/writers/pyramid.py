@@ -95,7 +95,7 @@ def image_levels(path: str, base: Layout, dims: tuple[str, ...], dtype: np.dtype
         else:
             sides = tuple(s // 2 for s in shards[-2:])
         shards = (*shards[:-2], *sides)
-        layout = Layout(shape, chunks, shards, base.slab_axis)
+        layout = Layout(shape, chunks, shards, base.slab_axis, shuffle=base.shuffle)
         levels.append(Derived(path, layout, dtype, dims, halve))
     return levels
 

@@ -34,9 +34,10 @@ _SHORT_RUN = 512
 blosc.use_threads = False  # our own threads encode; Blosc's pool would hold the GIL and serialise them
 
 
-def encoder() -> blosc.Blosc:
-    """The codec of every array: the only place that knows its settings."""
-    return blosc.Blosc("zstd", LEVEL, blosc.BITSHUFFLE, BLOCK_SIZE)
+def encoder(layout: Layout) -> blosc.Blosc:
+    """The codec of an array: the only place that knows its settings."""
+    shuffle = blosc.SHUFFLE if layout.shuffle == "shuffle" else blosc.BITSHUFFLE
+    return blosc.Blosc("zstd", LEVEL, shuffle, BLOCK_SIZE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def _create(store: Store, spec: ArraySpec, zarr_format: int) -> None:
         options |= {"fill_value": None, "order": "F" if layout.transposed else "C"}
         options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
         if not text:
-            options["compressors"] = encoder()
+            options["compressors"] = encoder(layout)
     else:
         options |= {"dimension_names": spec.dims}
         if not text:
@@ -124,7 +124,7 @@ def _create(store: Store, spec: ArraySpec, zarr_format: int) -> None:
                 "compressors": BloscCodec(
                     cname="zstd",
                     clevel=LEVEL,
-                    shuffle="bitshuffle",
+                    shuffle=layout.shuffle,
                     blocksize=BLOCK_SIZE,
                     typesize=spec.dtype.itemsize,
                 ),

@@ -158,7 +158,7 @@ class _Unit:
     ) -> None:
         self._task, self._data, self._index = task, data, index
         self._root, self._format, self._watch = root, zarr_format, watch
-        self._codec = encoder()
+        self._codec = encoder(task.layout)
 
     def run(self, unit: str) -> tuple[str, list[Written], Stats]:
         task, layout = self._task, self._task.layout
