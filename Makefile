@@ -48,6 +48,7 @@ crash: install
 
 docs: install
 	$(RUN)/python scripts/write_formats_page.py
+	$(RUN)/python -m benchmarks.beside_neo
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

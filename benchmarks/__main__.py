@@ -1,7 +1,7 @@
 """``make bench``: conversion speed, memory and size beside other writers in the same run.
 
 FUSE_BENCH_ROUNDS sets the interleaved rounds (3), FUSE_BENCH_DATA keeps the generated files, FUSE_BENCH names the
-parts to run: ``recording``, ``stack``, ``slide``.
+parts to run: ``recording``, ``stack``, ``slide``, ``recorders`` (2 GB each of Blackrock, Intan and TDT).
 """
 
 from __future__ import annotations
@@ -18,10 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.data import SLIDE
+from benchmarks.recorders import files
 
 ROUNDS = int(os.environ.get("FUSE_BENCH_ROUNDS", "3"))
-PARTS = os.environ.get("FUSE_BENCH", "recording stack slide").split()
+PARTS = os.environ.get("FUSE_BENCH", "recording stack slide recorders").split()
 SIGNALS = ("fuse", "zarr_default", "copy")
+RECORDERS = {
+    "ns6": "Blackrock .ns6, 128 channels of int16",
+    "rhd": "Intan .rhd, 128 amplifiers, other inputs",
+    "tdt": "TDT block, 64 channels of float32",
+}
 IMAGES = ("fuse", "zarr_default", "ngff_zarr", "ome_zarr", "copy")
 
 
@@ -60,7 +66,7 @@ def compare(
     title: str, source: Path, target: Path, names: tuple[str, ...], size: int = 0, rounds: int = ROUNDS
 ) -> None:
     """Interleaved rounds of each contestant; medians, and how many times longer than ours each one takes."""
-    size = size or source.stat().st_size
+    size = size or sum(p.stat().st_size for p in files(source))
     runs: dict[str, list[Run]] = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
@@ -80,9 +86,9 @@ def compare(
         print(f"{row}{peak:10.0f}{size / held[-1].size:12.2f}", flush=True)
 
 
-def _made(name: str, folder: Path) -> Path:
+def _made(name: str, folder: Path, module: str = "data") -> Path:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.data", name, str(folder)],
+        [sys.executable, "-m", f"benchmarks.{module}", name, str(folder)],
         check=True,
         capture_output=True,
         text=True,
@@ -104,6 +110,11 @@ def main() -> None:
         if "slide" in PARTS:
             slide, pixels = _made("slide", folder), SLIDE[0] * SLIDE[1] * 3
             compare("Slide, 100,000 x 80,000 RGB, JPEG tiles", slide, out, ("fuse",), pixels, rounds=1)
+        for name, title in RECORDERS.items() if "recorders" in PARTS else ():
+            made_file = _made(name, folder, "recorders")
+            compare(title, made_file, out, ("fuse", "copy"))
+            for path in files(made_file) if not keep else ():
+                path.unlink()  # room for the next one
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.recorders import files
+
 BLOCK = 32 << 20
 
 
@@ -50,10 +52,11 @@ def ome_zarr(source: Path, target: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """The bytes as they are: what the disk allows."""
-    with source.open("rb") as read, (target / "copy").open("wb") as write:
-        while block := read.read(BLOCK):
-            write.write(block)
+    """The bytes as they are, of all files of the recording: what the disk allows."""
+    for path in files(source):
+        with path.open("rb") as read, (target / path.name).open("wb") as write:
+            while block := read.read(BLOCK):
+                write.write(block)
 
 
 def _signal(source: Path):
