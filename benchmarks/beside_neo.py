@@ -4,7 +4,8 @@
 every row.
 
 Every function of the `traps_` modules is one trap. It asks all of them one question in one form of words
-and finds the truth without us: from the bytes of the file, from the reader of its maker, or because the file was written for this.
+and finds the truth without us: from the bytes of the file, from the reader of its maker, or because the file was
+written for this.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ runs every row.
 [neo](https://neuralensemble.org/neo/) and [pyabf](https://swharden.com/pyabf/) are good readers; our tests use both.
 Formats have traps, though, and what a converted file says is final. Each row asks one question of one file. The truth
 was found without our reader, as the fourth column tells; for made files it is what their writer put in. **Bold**
-answers are not the truth; a dash stands where a reader does not read the format. Files called made were written for their row, those called synthetic by other programs.
+answers are not the truth; a dash stands where a reader does not read the format. Files called made were written for
+their row, those called synthetic by other programs.
 
 """
 
