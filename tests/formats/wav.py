@@ -162,7 +162,7 @@ def _damaged(folder: Path) -> dict[str, dict[str, Any]]:
         "mono_of_two.wav": (_riff(_fmt(1, 1, 4, 16), _chunk(b"data", data)), {"!error": "FormatError"}),
         "no_channels.wav": (_riff(_fmt(1, 0, 2, 16), _chunk(b"data", data)), {"!error": "FormatError"}),
         "mp3.wav": (_riff(_fmt(0x55, 2, 2, 16), _chunk(b"data", data)), {"!error": "FormatError"}),
-        "video.wav": (b"RIFF\x10\0\0\0AVI LIST" + bytes(64), {"!error": "NotSupported"}),
+        "video.wav": (b"RIFF\x10\0\0\0AVI LIST" + bytes(64), {"!error": "FormatError"}),
     }
     for name, (content, _) in files.items():
         (folder / name).write_bytes(content)
