@@ -290,3 +290,12 @@ def test_image_model_of_nothing_is_quiet():
     model = ImageModel()
     model.draw()
     assert model.problem == {} and model.scenes == []
+
+
+def test_bodies_stand_upright():
+    """Where y grows to the front or up, row 0 is drawn at the bottom."""
+    for orientation, upright in (("LAS", True), ("LPS", False), ("", False)):
+        attrs = {"orientation": orientation} if orientation else {}
+        tree = images([Scene([np.arange(12, dtype="u1").reshape(3, 4)], "yx", attrs=attrs)])
+        low, high = draw(decoded(tree)).axes[0].get_ylim()
+        assert (low < high) is upright, orientation

@@ -181,6 +181,8 @@ def draw_image(view: SceneView, channels: Sequence[int | str] | None = None) -> 
     height, width = view.sizes["y"], view.sizes["x"]
     step_y, step_x = view.pixel_size.get("y", 1.0), view.pixel_size.get("x", 1.0)
     axis.imshow(plane.pixels, extent=(0, width * step_x, height * step_y, 0))
+    if view.upwards:
+        axis.invert_yaxis()
     unit = view.pixel_unit.get("x", "") or "pixels"
     axis.set_xlabel(f"x ({unit})")
     axis.set_ylabel(f"y ({unit})")

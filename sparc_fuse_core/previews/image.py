@@ -37,6 +37,8 @@ class SceneView:
         ``RRGGBB`` of each channel.
     windows
         Display limits that the file gives, for each channel, or None.
+    upwards
+        True when y grows towards the front or the top of a body, as in NIfTI: row 0 is the lowest then.
     """
 
     name: str
@@ -48,6 +50,7 @@ class SceneView:
     colors: tuple[str, ...]
     windows: tuple[tuple[float, float] | None, ...]
     rgb: bool
+    upwards: bool = False
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -94,6 +97,7 @@ def _scene(node: xr.DataTree, number: int) -> SceneView:
         colors=tuple(_color(c.get("color"), i, count, rgb) for i, c in enumerate(given)),
         windows=tuple(_limits(c.get("window")) for c in given),
         rgb=rgb,
+        upwards=str(attrs.get("orientation", ""))[1:2] in ("A", "S"),
     )
 
 
