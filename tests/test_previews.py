@@ -298,4 +298,4 @@ def test_bodies_stand_upright():
         attrs = {"orientation": orientation} if orientation else {}
         tree = images([Scene([np.arange(12, dtype="u1").reshape(3, 4)], "yx", attrs=attrs)])
         low, high = draw(decoded(tree)).axes[0].get_ylim()
-        assert (low < high) is upright, orientation
+        assert (low < high) == upright, orientation
