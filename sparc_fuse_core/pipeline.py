@@ -89,7 +89,8 @@ def convert_one(
 
     options = options or Options()
     files = members(source)
-    tree, options = opened(files[0], options)
+    # A conversion reads everything anyway: files without an index are gone through to their end first.
+    tree, options = opened(files[0], options, scan=True)
     kind, name = str(tree.attrs["fuse_kind"]), str(tree.attrs["fuse_format"])
     target = folder / output_name(stem, kind, options.file_format, options.zarr_format)
     nbytes = sum(file.size for file in files)
@@ -114,13 +115,15 @@ def convert_one(
     }
 
 
-def opened(source: Source, options: Options) -> tuple[xr.DataTree, Options]:
-    """The file as its recipe says, and the options with those of the recipe among them."""
+def opened(source: Source, options: Options, *, scan: bool = False) -> tuple[xr.DataTree, Options]:
+    """The file as its recipe says, and the options with those of the recipe among them.
+
+    ``scan`` lets readers go through files that have no index, which looking at a file does not.
+    """
     from sparc_fuse_core.formats import detect, open_tree
     from sparc_fuse_core.formats._sets import leading
 
-    # A conversion reads everything anyway: files without an index are gone through to their end first.
-    recipe, whole = options.recipe, {"scan": True}
+    recipe, whole = options.recipe, {"scan": True} if scan else {}
     if recipe is None:
         return open_tree(source, **{**whole, **options.reader}), options
     reader = recipe.options(source.name, detect(leading(source)).name, options.reader)

@@ -20,6 +20,7 @@ from sparc_fuse_core.formats._sets import groups
 from sparc_fuse_core.model import Format, Names, Scene, Stream, images, recording
 from sparc_fuse_core.opening import open_file
 from sparc_fuse_core.source import open_source
+from sparc_fuse_core.verification import verify
 
 
 def open_pair(source, /, **_):
@@ -167,3 +168,19 @@ def test_a_zarr_folder_is_one_recording(tmp_path: Path) -> None:
     assert record["status"] == "ok" and record["rel_path"] == "primary/sub-1/cells.ome.zarr/zarr.json"
     assert Path(record["std_path"]) == tmp_path / "all" / "primary" / "sub-1" / "cells.ome.zarr"
     assert len(record["members"]) > 3
+
+
+def test_only_conversions_and_their_proof_go_through_files_without_an_index(tmp_path: Path) -> None:
+    asked = []
+
+    def open_listless(source, /, **options):
+        asked.append(options)
+        return recording([Stream(np.arange(5.0)[None], rate=10.0)])
+
+    listless = Format("listless", "Listless", "signals", (".lst",), open_listless, options=("scan",))
+    (tmp_path / "a.lst").write_bytes(b"data")
+    with mock.patch.dict(registry(), {"listless": listless}):
+        open_file(tmp_path / "a.lst")
+        store = convert_file(tmp_path / "a.lst", tmp_path / "out")["std_path"]
+        verify(store, against=tmp_path / "a.lst")
+    assert asked == [{}, {"scan": True}, {"scan": True}]
