@@ -38,7 +38,8 @@ def open_file(
     recipe
         A TOML file (or a recipe that is loaded) which says how to read it.
     **options
-        What an ambiguous file does not say itself: ``rate=`` (Hz), ``time_column=`` …
+        What an ambiguous file does not say itself: ``rate=`` (Hz), ``time_column=`` …; ``scan=True`` goes through
+        a file without an index (a large .nev), as a conversion does.
 
     Returns
     -------

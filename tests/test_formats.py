@@ -236,7 +236,7 @@ def _sha1(values: np.ndarray) -> str:
 def round_trip(path: Path, folder: Path, options: dict[str, Any]) -> Path:
     """Convert to Zarr; plain xarray, our own opener and verify all find the source in it."""
     store = convert(path, folder, reader=options)
-    source = open_file(path, **options)
+    source = open_file(path, **{"scan": True, **options})  # as a conversion does
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a store that makes a plain reader complain is not finished
         plain = _plain_open(store, isinstance(source, xr.DataTree))
